@@ -1,0 +1,289 @@
+"""Ray Tune runs the packs: the only importer of ray.
+
+Tune is the executor and nothing else. What is done is in the ledger; resuming submits what is
+missing as a new Tune run and needs no state of Ray's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from randstudy.errors import RandstudyError
+from randstudy.ledger import new_attempt
+from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
+from randstudy.training.numerics import ENVIRONMENT
+
+STEP_SECONDS = 2.0
+"""Time between a worker's reports: short enough for a live view, long enough to cost nothing."""
+
+RETRIES = 2
+"""Times that Tune starts a pack again when its worker died."""
+
+SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_RESULT_DELIM": "/",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+"""Ray's settings, made before it is imported: token authentication, no telemetry, none of Tune's
+own loggers or snapshots (nothing reads them), and our own handling of Ctrl-C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one pack takes: whole or fractional CPUs and GPUs."""
+
+    cpus: float
+    gpus: float
+
+    @property
+    def device(self) -> str:
+        """The device that training runs on."""
+        return "cuda" if self.gpus else "cpu"
+
+    @property
+    def threads(self) -> int:
+        """torch's threads in a worker."""
+        return max(1, int(self.cpus))
+
+
+@dataclass
+class Stop:
+    """Whether somebody asked to stop, and by which signal."""
+
+    signal: int | None = None
+    fatal: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None or self.fatal is not None
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """Start Ray on this machine, or join the cluster at `address`; leave it at the end."""
+    os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
+    os.environ.update(ENVIRONMENT)
+    import ray
+
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "configure_logging": True,
+        "logging_level": logging.ERROR,
+    }
+    if address is None:
+        options["include_dashboard"] = False
+    else:
+        options |= {"address": address, "runtime_env": {"env_vars": ENVIRONMENT}}
+    ours = not ray.is_initialized()
+    if ours:
+        try:
+            ray.init(**options)
+        except ConnectionError as error:
+            raise RandstudyError(f"no Ray cluster answers at {address!r}: {error}") from None
+    try:
+        yield ray
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def workers(ray: Any, resources: Resources) -> int:
+    """Return how many packs the cluster trains at once.
+
+    Raises
+    ------
+    RandstudyError
+        when it can never hold one.
+    """
+    have = ray.cluster_resources()
+    room = [
+        int(have.get(name, 0) / wanted + 1e-9)
+        for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus))
+        if wanted
+    ]
+    if min(room, default=0) < 1:
+        raise RandstudyError(
+            f"a pack asks for {resources.cpus:g} CPUs and {resources.gpus:g} GPUs; the cluster has "
+            f"{have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs: lower resources.cpus or "
+            "resources.gpus in the study"
+        )
+    return min(room)
+
+
+def trainable() -> type:
+    """Make the class that Tune runs in its actors."""
+    from ray import tune
+
+    class Pack(tune.Trainable):
+        """One order after another in the same process; nothing is carried over."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            from randstudy.worker import Order, Worker
+
+            self.worker = Worker(Order(**config["order"]))
+
+        def step(self) -> dict[str, Any]:
+            return self.worker.step(STEP_SECONDS)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            """Nothing to save: the ledger holds what is done."""
+
+        def load_checkpoint(self, checkpoint: Any) -> None:
+            """Nothing to load."""
+
+    return Pack
+
+
+def searcher(
+    queue: Queue,
+    order: Callable[[Work], Mapping[str, Any]],
+    told: Callable[[Work, Mapping[str, Any]], None],
+    stop: Stop,
+) -> Any:
+    """Wrap the queue as Tune's search algorithm: ask becomes suggest, tell its callbacks."""
+    from ray.tune.search import Searcher
+
+    class AskTell(Searcher):
+        def __init__(self) -> None:
+            super().__init__(metric="committed", mode="max")
+            self.given: dict[str, Work] = {}
+
+        def suggest(self, trial_id: str) -> Any:
+            work = NO_MORE if stop else queue.ask()
+            if work == NO_MORE:
+                return Searcher.FINISHED
+            if work == WAIT:
+                return None
+            assert isinstance(work, Work)
+            self.given[trial_id] = work
+            return {"order": dict(order(work))}
+
+        def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+            if not result.get("done"):
+                told(self.given[trial_id], result)
+
+        def on_trial_complete(
+            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        ) -> None:
+            work = self.given.pop(trial_id, None)
+            if work is None:
+                return
+            if error or result is None or not result.get("done"):
+                if not stop:
+                    queue.mishap(work.number, died(trial_id))
+                return
+            told(work, result)
+            settle(queue, work, result, stop)
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing to save: the ledger holds what is done."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing to restore."""
+
+    return AskTell()
+
+
+def died(trial_id: str) -> Mishap:
+    """Describe the death of a worker process."""
+    message = f"the worker process died {RETRIES + 1} times (killed, crashed or out of memory)"
+    return Mishap(new_attempt(), "infrastructure", f"{message} in Tune trial {trial_id}", "")
+
+
+def settle(queue: Queue, work: Work, result: Mapping[str, Any], stop: Stop) -> None:
+    """Tell the queue what became of work that came back."""
+    if "fatal" in result:
+        stop.fatal = str(result["fatal"])
+    elif "mishap" in result:
+        queue.mishap(work.number, Mishap(**result["mishap"]), result["committed"])
+    elif work.kind == "calibrate":
+        queue.calibrated(work.number, int(result["width"]))
+    else:
+        queue.trained(work.number)
+
+
+@contextlib.contextmanager
+def signals(stop: Stop) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the run cleanly; a second one ends it at once."""
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if stop.signal is not None:
+            raise KeyboardInterrupt
+        stop.signal = number
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def execute(
+    queue: Queue,
+    *,
+    resources: Resources,
+    order: Callable[[Work], Mapping[str, Any]],
+    told: Callable[[Work, Mapping[str, Any]], None],
+    stop: Stop,
+) -> None:
+    """Train what the queue hands out until it has no more, or `stop` is set.
+
+    Parameters
+    ----------
+    order : makes the plain values that a worker is sent (`worker.Order`).
+    told : hears of every report, in the driver's thread.
+    """
+    from ray import tune
+
+    scratch = Path(tempfile.mkdtemp(prefix="randstudy-tune-"))
+
+    class Asked(tune.Stopper):
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return bool(stop)
+
+    try:
+        tuner = tune.Tuner(
+            tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher(queue, order, told, stop),
+                num_samples=-1,
+                reuse_actors=True,
+                max_concurrent_trials=queue.workers,
+            ),
+            run_config=tune.RunConfig(
+                name="packs",
+                storage_path=str(scratch),
+                verbose=0,
+                stop=Asked(),
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        with signals(stop):
+            tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

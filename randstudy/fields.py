@@ -1,0 +1,280 @@
+"""Strict reading of plain values into frozen dataclasses, with every problem collected.
+
+The annotations of a dataclass are its grammar: ``Annotated[float, Range(0, 1), "what it is"]``.
+Nothing is coerced but a whole number to a float: text is never a number, true is never 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
+from functools import cache
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+from randstudy.nearest import nearest, suggestion
+from randstudy.parts import Part, Range
+from randstudy.registry import UnknownPartError, part_named
+from randstudy.yamlfile import FieldPath
+
+FAULT: Final = object()
+"""What `read` returns for a value that has a problem."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a dataclass: its type, bounds, meaning and default (MISSING if required)."""
+
+    name: str
+    kind: Any
+    bounds: Range | None
+    doc: str
+    default: Any
+    identity: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem at a path; `missing` marks a required field that is not there."""
+
+    path: FieldPath
+    message: str
+    missing: bool = False
+
+
+@dataclass
+class Findings:
+    """Problems in the order in which they were found."""
+
+    entries: list[Finding] = field(default_factory=list)
+
+    def add(self, path: FieldPath, message: str, *, missing: bool = False) -> Any:
+        """Note a problem and return FAULT."""
+        self.entries.append(Finding(path, message, missing))
+        return FAULT
+
+
+@cache
+def settings(owner: type) -> dict[str, Setting]:
+    """Return the fields of a dataclass by name, in the order in which they are declared."""
+    hints = get_type_hints(owner, include_extras=True)
+    return {f.name: _setting(f, hints[f.name]) for f in dataclasses.fields(owner)}
+
+
+def _setting(declared: dataclasses.Field[Any], hint: Any) -> Setting:
+    """Take an annotation apart."""
+    extras: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        hint, *rest = get_args(hint)
+        extras = tuple(rest)
+    bounds = next((extra for extra in extras if isinstance(extra, Range)), None)
+    doc = next((extra for extra in extras if isinstance(extra, str)), "")
+    make = declared.default_factory
+    default = make() if make is not MISSING else declared.default
+    identity = bool(declared.metadata.get("identity", True))
+    return Setting(declared.name, hint, bounds, doc, default, identity)
+
+
+def aliases(owner: type) -> dict[str, Any]:
+    """Return other spellings of a part's fields: name -> function of the value to (field, value).
+
+    A conversion may refuse nothing: the value is checked against its field's type and bounds first.
+    """
+    found: dict[str, Any] = getattr(owner, "aliases", {})
+    return found
+
+
+def alias_target(owner: type, name: str) -> str:
+    """Return the field that `name` stands for; a field stands for itself."""
+    convert = aliases(owner).get(name)
+    return name if convert is None else str(convert(0.5)[0])
+
+
+def read(
+    kind: Any,
+    value: Any,
+    path: FieldPath,
+    found: Findings,
+    *,
+    bounds: Range | None = None,
+    default: Any = MISSING,
+) -> Any:
+    """Read `value` as `kind`, adding what is wrong to `found`.
+
+    Parameters
+    ----------
+    kind : a type, as annotated: int, float, str, bool, None, Literal, a union of these,
+        ``tuple[X, ...]``, a dataclass, or a kind of `Part` (written as its name, or a mapping with
+        its name and fields).
+    value : what YAML gave: None, bool, int, float, str, list or dict.
+    path : where the value stands, for `found`.
+    bounds : limits of the numbers in the value.
+    default : the part that a mapping without a name stands for.
+
+    Returns
+    -------
+    An instance of `kind`, or FAULT when something was added to `found`.
+    """
+    alternatives = members(kind)
+    chosen = next((one for one in alternatives if _fits(one, value)), None)
+    if chosen is None:
+        return found.add(path, _mismatch(alternatives, value))
+    if is_part(chosen):
+        return _part(chosen, value, path, found, default)
+    if dataclasses.is_dataclass(chosen):
+        assert isinstance(chosen, type)
+        return section(chosen, value, path, found)
+    if get_origin(chosen) is tuple:
+        items = [
+            read(get_args(chosen)[0], item, (*path, index), found, bounds=bounds)
+            for index, item in enumerate(value)
+        ]
+        return FAULT if any(item is FAULT for item in items) else tuple(items)
+    return _simple(chosen, value, path, found, bounds)
+
+
+def _simple(kind: Any, value: Any, path: FieldPath, found: Findings, bounds: Range | None) -> Any:
+    """Read a number, text, truth value, null or closed choice whose type fits already."""
+    if kind is float:
+        try:
+            value = float(value) + 0.0  # the sum makes -0.0 the one zero
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            return found.add(path, "must be a finite number")
+    refusal = bounds.refuses(value) if bounds and kind in (int, float) else None
+    return found.add(path, f"{show(value)} must be {refusal}") if refusal else value
+
+
+def section(
+    owner: type, value: Mapping[str, Any], path: FieldPath, found: Findings, *, lead: str = ""
+) -> Any:
+    """Read a mapping as the dataclass `owner`; `lead` names it in messages about unknown keys."""
+    known = settings(owner)
+    values: dict[str, Any] = {}
+    for key, item in value.items():
+        convert = aliases(owner).get(key)
+        name = alias_target(owner, key)
+        setting = known.get(name)
+        if setting is None:
+            values[key] = found.add((*path, key), unknown(key, owner, lead))
+            continue
+        if name in values:
+            found.add((*path, key), f"says the same as {name}; give one of them")
+            continue
+        default = setting.default
+        inner = (*path, key)
+        read_value = read(setting.kind, item, inner, found, bounds=setting.bounds, default=default)
+        if convert is not None and read_value is not FAULT:
+            read_value = convert(read_value)[1]
+        values[name] = read_value
+    for name, setting in known.items():
+        if name not in values and setting.default is MISSING:
+            message = f"is missing: {setting.doc}" if setting.doc else "is missing"
+            values[name] = found.add((*path, name), message, missing=True)
+    return FAULT if any(item is FAULT for item in values.values()) else owner(**values)
+
+
+def unknown(key: str, owner: type, lead: str) -> str:
+    """Say that `owner` has no such field, and what it has."""
+    names = [*settings(owner), *aliases(owner)]
+    if not names:
+        return f"{lead or 'this'} has no fields"
+    return f"{lead + ' has no such field' if lead else 'no such field'}{suggestion(key, names)}"
+
+
+def _part(kind: type[Part], value: Any, path: FieldPath, found: Findings, default: Any) -> Any:
+    """Read a part from its name or from a mapping."""
+    fields = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "name"}
+    owner: type[Part] = type(default)
+    if isinstance(value, str) or "name" in value or default is MISSING:
+        name = value if isinstance(value, str) else value.get("name")
+        where = path if isinstance(value, str) or name is None else (*path, "name")
+        if not isinstance(name, str):
+            return found.add(where, f"needs a name; there is {', '.join(kind.choices)}")
+        try:
+            owner = part_named(kind, name)
+        except UnknownPartError as error:
+            return found.add(where, str(error))
+    return section(owner, fields, path, found, lead=owner.name)
+
+
+def members(kind: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a union, or the type itself."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return get_args(kind)
+    return (kind,)
+
+
+def is_part(kind: Any) -> bool:
+    """Tell whether `kind` is a kind of part, or a part."""
+    return isinstance(kind, type) and issubclass(kind, Part)
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Tell whether a value has the right type on its surface."""
+    if kind is type(None):
+        return value is None
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in (str, bool):
+        return isinstance(value, kind)
+    if get_origin(kind) is Literal:
+        return any(value == option and type(value) is type(option) for option in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, list | tuple)
+    return isinstance(value, dict) or (is_part(kind) and isinstance(value, str))
+
+
+def _mismatch(alternatives: Sequence[Any], value: Any) -> str:
+    """Say what was expected and what was found."""
+    expected = " or ".join(describe(one) for one in alternatives)
+    words = [str(option) for one in alternatives if get_origin(one) is Literal
+             for option in get_args(one)]  # fmt: skip
+    hint = ""
+    close = nearest(value, words) if isinstance(value, str) else None
+    if close is not None:
+        hint = f"; did you mean {close}?"
+    elif int in alternatives and isinstance(value, float) and value.is_integer():
+        hint = f"; write {int(value)}"
+    elif any(get_origin(one) is tuple for one in alternatives) and value is not None:
+        hint = f"; write [{value}]" if isinstance(value, int | float | str) else ""
+    return f"expected {expected}, got {show(value)}{hint}"
+
+
+def describe(kind: Any) -> str:
+    """Name a type in words.
+
+    >>> describe(tuple[int, ...])
+    'a list, each item a whole number'
+    """
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if kind in words:
+        return words[kind]
+    if kind is type(None):
+        return "null"
+    if get_origin(kind) is Literal:
+        return " or ".join(str(option) for option in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list, each item {describe(get_args(kind)[0])}"
+    if is_part(kind):
+        return f"the name of one ({', '.join(kind.choices)}) or a mapping with name and fields"
+    return "a mapping of fields"
+
+
+def show(value: Any) -> str:
+    """Write a value as it would stand in the file, shortened."""
+    if value is None:
+        return "null (nothing)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = f"the text {value!r}" if isinstance(value, str) else f"{value!r}"
+    return text if len(text) <= 60 else f"{text[:57]}..."

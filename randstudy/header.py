@@ -1,0 +1,79 @@
+"""What a study says about itself, and how it is carried out and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from randstudy.parts import Range
+
+Direction = Literal["maximize", "minimize"]
+
+_LOSSES = ("test_loss", "validation_loss", "train_loss")
+_ACCURACIES = ("test_accuracy", "validation_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """When trials are evaluated on validation and test; every epoch unless said otherwise."""
+
+    every_epochs: Annotated[int | None, Range(least=1), "epochs between evaluations"] = None
+    every_steps: Annotated[int | None, Range(least=1), "updates between evaluations"] = None
+    predictions: Annotated[bool, "keep the predicted class of each test example"] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one pack of trials occupies while it trains."""
+
+    cpus: Annotated[int, Range(least=1), "CPU cores a pack"] = 1
+    gpus: Annotated[float, Range(least=0), "GPUs a pack; a fraction lets packs share one"] = 0.0
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Ray lends a share of one GPU, or whole ones."""
+        if self.gpus > 1 and not self.gpus.is_integer():
+            return [("gpus", f"{self.gpus:g} must be at most 1, or a whole number")]
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Where MLflow records the study."""
+
+    uri: Annotated[str | None, "MLflow tracking URI; null is mlflow.db in the store"] = None
+    enabled: Annotated[bool, "false keeps the study out of MLflow"] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The fields of a study that stand beside its recipe and its design."""
+
+    name: Annotated[str, "name of the study and its MLflow experiment; default: the file's"] = ""
+    question: Annotated[str, "the question that the study answers, in a sentence"] = ""
+    seed: Annotated[int, Range(least=0), "from which, with stream and replicate, all draws come"] = 0
+    repeat: Annotated[
+        int, Range(least=1, most=2**31 - 1), "trainings of each trial with the same draws"
+    ] = 1
+    metric: Annotated[
+        str | None, "final metric that is compared; default: test_accuracy, or test_loss"
+    ] = None
+    direction: Annotated[Direction | None, "which way is better; default: by the metric"] = None
+    evaluation: Annotated[Evaluation, "when trials are evaluated, and what is kept"] = Evaluation()
+    resources: Annotated[Resources, "what one pack of trials occupies"] = Resources()
+    tracking: Annotated[Tracking, "where MLflow records the study"] = Tracking()
+
+
+def metrics(targets: Iterable[str]) -> tuple[str, ...]:
+    """Return the final metrics that every task with these targets ("class", "number") has."""
+    return (*_ACCURACIES, *_LOSSES) if set(targets) <= {"class"} else _LOSSES
+
+
+def default_metric(targets: Iterable[str]) -> str:
+    """Return test_accuracy where all tasks have classes, else test_loss."""
+    return metrics(targets)[0]
+
+
+def default_direction(metric: str) -> Direction:
+    """Accuracies are maximised, losses minimised."""
+    return "maximize" if metric.endswith("accuracy") else "minimize"

@@ -1,0 +1,97 @@
+"""Fully connected networks as batched matrix products, with gradients written by hand.
+
+By hand, because a step of 32 small nets then takes about half of what ``vmap(grad(...))`` takes
+(``benchmarks/`` measures it); the contract tests compare both.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from randstudy.models import Linear, Mlp, Model
+from randstudy.models.losses import loss_and_gradient
+from randstudy.models.program import Weights
+from randstudy.tasks import TaskShape
+
+
+class Activation(Protocol):
+    """An elementwise function whose gradient can be told from its result."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the function."""
+
+    def backward(self, gradient: Tensor, result: Tensor) -> Tensor:
+        """Return the gradient before the function, from that after it."""
+
+
+class Relu:
+    """max(x, 0)."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the function in place; what went in is not needed again."""
+        return values.relu_()
+
+    def backward(self, gradient: Tensor, result: Tensor) -> Tensor:
+        """Pass the gradient where the result is positive."""
+        passed: Tensor = torch.ops.aten.threshold_backward(gradient, result, 0)
+        return passed
+
+
+class Tanh:
+    """Hyperbolic tangent."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the function."""
+        return values.tanh_()
+
+    def backward(self, gradient: Tensor, result: Tensor) -> Tensor:
+        """Multiply by 1 - tanh²."""
+        passed: Tensor = torch.ops.aten.tanh_backward(gradient, result)
+        return passed
+
+
+ACTIVATIONS: dict[str, Activation] = {"relu": Relu(), "tanh": Tanh()}
+
+
+class DenseProgram:
+    """Layers of `Linear` or `Mlp` over a pack; inputs are flattened."""
+
+    block = 1
+
+    def __init__(self, model: Model, shape: TaskShape) -> None:
+        assert isinstance(model, Linear | Mlp)
+        self.depth = len(model.widths) + 1 if isinstance(model, Mlp) else 1
+        self.activation = ACTIVATIONS[model.activation if isinstance(model, Mlp) else "relu"]
+
+    def outputs(self, weights: Weights, inputs: Tensor) -> Tensor:
+        """Return the networks' outputs (P, B, K)."""
+        return self._forward(weights, inputs)[-1]
+
+    def gradients(
+        self, weights: Weights, inputs: Tensor, targets: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return mean batch losses (P,) and gradients by parameter path."""
+        values = self._forward(weights, inputs)
+        losses, gradient = loss_and_gradient(values.pop(), targets)
+        found: dict[str, Tensor] = {}
+        for layer in reversed(range(self.depth)):
+            below = values.pop()
+            found[f"layers.{layer}.weight"] = torch.bmm(gradient.transpose(1, 2), below)
+            found[f"layers.{layer}.bias"] = gradient.sum(1)
+            if layer:
+                upstream = torch.bmm(gradient, weights[f"layers.{layer}.weight"])
+                gradient = self.activation.backward(upstream, below)
+        return losses, found
+
+    def _forward(self, weights: Weights, inputs: Tensor) -> list[Tensor]:
+        """Return the input of every layer and, last, the outputs."""
+        values = [inputs.flatten(2)]
+        for layer in range(self.depth):
+            weight = weights[f"layers.{layer}.weight"]
+            bias = weights[f"layers.{layer}.bias"]
+            result = torch.baddbmm(bias.unsqueeze(1), values[-1], weight.transpose(1, 2))
+            values.append(self.activation.forward(result) if layer + 1 < self.depth else result)
+        return values

@@ -1,0 +1,48 @@
+"""Update rules that a study names; their arithmetic is in `randstudy.training.updates`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from randstudy.parts import Part, Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Part, kind="optimizer"):
+    """An update rule; the learning rate is `training.lr`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sgd(Optimizer, name="sgd"):
+    """Stochastic gradient descent as in torch.optim.SGD."""
+
+    momentum: Annotated[float, Range(least=0, below=1), "share of the last step kept"] = 0.0
+    nesterov: Annotated[bool, "look ahead along the momentum"] = False
+    weight_decay: Annotated[float, Range(least=0), "L2 penalty added to the gradient"] = 0.0
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Nesterov momentum needs momentum."""
+        if self.nesterov and self.momentum == 0:
+            return [("nesterov", "needs a momentum above 0")]
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Optimizer, name="adam"):
+    """Adam (Kingma & Ba 2015) as in torch.optim.Adam."""
+
+    beta1: Annotated[float, Range(least=0, below=1), "decay of the mean gradient"] = 0.9
+    beta2: Annotated[float, Range(least=0, below=1), "decay of the mean squared gradient"] = 0.999
+    eps: Annotated[float, Range(above=0), "added to the root of the second moment"] = 1e-8
+    weight_decay: Annotated[float, Range(least=0), "L2 penalty added to the gradient"] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Optimizer, name="adamw"):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) as in torch.optim.AdamW."""
+
+    beta1: Annotated[float, Range(least=0, below=1), "decay of the mean gradient"] = 0.9
+    beta2: Annotated[float, Range(least=0, below=1), "decay of the mean squared gradient"] = 0.999
+    eps: Annotated[float, Range(above=0), "added to the root of the second moment"] = 1e-8
+    weight_decay: Annotated[float, Range(least=0), "shrinkage a step, times lr"] = 0.01

@@ -1,0 +1,126 @@
+"""``--set field=value``: changing a study as if the file said so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from randstudy.errors import at
+from randstudy.fieldnames import UnknownFieldError, place, resolve
+from randstudy.fields import Findings, settings
+from randstudy.header import Header
+from randstudy.recipe import Recipe
+from randstudy.variation import Variation, stranger
+from randstudy.yamlfile import Document, FieldPath, Place, parse_value
+
+FREE = ("factors", "arms", "replicates")
+"""Mappings of a study whose keys are names rather than fields."""
+
+LISTS = ("exclude", "fixed")
+
+
+def override(document: Document, overrides: Sequence[str]) -> Document:
+    """Return the document with each ``field=value`` set in turn.
+
+    Raises
+    ------
+    StudyError
+        When a field does not exist, or is varied by a factor, so that setting it would do nothing.
+    """
+    for written in overrides:
+        document = _set(document, written)
+    return document
+
+
+def _set(document: Document, written: str) -> Document:
+    source = f"--set {written}"
+    name, equals, text = written.partition("=")
+    name = name.strip()
+    if not equals or not name:
+        raise at(source, None, "", "write field=value, as in --set training.lr=0.05")
+    value = parse_value(text.strip(), source)
+    tree = dict(document.value)
+    path = _free(tree, name, value)
+    if path is None:
+        path = _field(tree, name, value, source)
+    places = {key: spot for key, spot in document.places.items() if key[: len(path)] != path}
+    places[path] = Place(source)
+    return dataclasses.replace(document, value=tree, places=places)
+
+
+def _free(tree: dict[str, Any], name: str, value: Any) -> FieldPath | None:
+    """Set a key of ``factors``, ``arms`` or ``replicates``, or the whole of one."""
+    if name in (*FREE, *LISTS):
+        tree[name] = value
+        return (name,)
+    head, _, key = name.partition(".")
+    if head not in FREE or not key:
+        return None
+    branch = dict(tree[head]) if isinstance(tree.get(head), dict) else {}
+    if head == "arms" and "." in key:
+        arm, _, field = key.partition(".")
+        branch[arm] = {**(branch.get(arm) or {}), field: value}
+        tree[head] = branch
+        return (head, arm, field)
+    key = _as_written(tree, key) if head == "factors" else key
+    branch[key] = value
+    tree[head] = branch
+    return (head, key)
+
+
+def _as_written(tree: dict[str, Any], name: str) -> str:
+    """Return the name under which the study already has the factor, or else `name`."""
+    variation = _variation(tree)
+    try:
+        full = resolve(name, variation.known)
+        same = [one for one in variation.factors if resolve(one, variation.known) == full]
+    except UnknownFieldError:
+        return name
+    return same[0] if same else name
+
+
+def _field(tree: dict[str, Any], name: str, value: Any, source: str) -> FieldPath:
+    """Set a field of the header or of the recipe."""
+    variation = _variation(tree)
+    header = [*settings(Header), *_nested(Header)]
+    try:
+        full = resolve(name, [*header, *FREE, *LISTS, *variation.known])
+    except UnknownFieldError as error:
+        message = stranger(name, variation.known) or str(error)
+        raise at(source, None, "", message) from None
+    path = tuple(full.split("."))
+    owner = Header if full in header else Recipe
+    if owner is Recipe:
+        _not_varied(variation, path, source)
+    if not place(tree, owner, path, value):
+        raise at(source, None, full, f"cannot be set: {'.'.join(path[:-1])} has no such field here")
+    return path
+
+
+def _nested(owner: type) -> list[str]:
+    """Return the dotted fields one level below a dataclass."""
+    return [
+        f"{name}.{inner}"
+        for name, setting in settings(owner).items()
+        if dataclasses.is_dataclass(setting.kind)
+        for inner in settings(setting.kind)
+    ]
+
+
+def _not_varied(variation: Variation, path: tuple[str, ...], source: str) -> None:
+    """Refuse to set what every cell sets again."""
+    for name in variation.factors:
+        try:
+            fields = variation.known[resolve(name, variation.known)]
+        except UnknownFieldError:
+            continue
+        for field in fields:
+            if path[: len(field.target)] in (field.target, field.path):
+                message = f"is varied by the factor {name}; use --set 'factors.{name}=[…]'"
+                raise at(source, None, ".".join(path), message)
+
+
+def _variation(tree: dict[str, Any]) -> Variation:
+    base = {name: value for name, value in tree.items() if name in settings(Recipe)}
+    return Variation(tree, base, Findings())

@@ -1,0 +1,206 @@
+"""From a document to the fields of a study, with every problem found before anything is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from randstudy.cells import Cells, read_section
+from randstudy.errors import Problem, StudyError
+from randstudy.exclusions import read_exclusions
+from randstudy.factors import Combination
+from randstudy.fieldnames import UnknownFieldError, catalog, resolve
+from randstudy.fields import FAULT, Finding, Findings, section, settings
+from randstudy.header import Header, metrics
+from randstudy.nearest import nearest, suggestion
+from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates, read_fixed, read_replicates
+from randstudy.variation import Variation
+from randstudy.yamlfile import Document, FieldPath, dotted
+
+DESIGN = ("factors", "arms", "exclude", "replicates", "fixed")
+"""Fields of a study that say what is varied."""
+
+MOST_TRIALS = 10**12
+MOST_PROBLEMS = 50
+
+_NAME = re.compile(r"\w[\w .+-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A study that has no problems, taken apart."""
+
+    header: Header
+    cells: Cells
+    replicates: Replicates
+    fixed: tuple[str, ...]
+    targets: frozenset[str]
+
+
+def read_study(document: Document) -> Reading:
+    """Check everything that a study says.
+
+    Raises
+    ------
+    StudyError
+        With all problems of one stage (the file's fields, or else its cells), in the file's order.
+    """
+    found = Findings()
+    value = document.value
+    keys = [*settings(Header), *settings(Recipe), *DESIGN]
+    for key in value:
+        if key not in keys:
+            found.add((key,), _unknown_key(key, keys))
+    header = _header(document, found)
+    fixed = read_fixed(value.get("fixed", []), ("fixed",), found)
+    replicates = read_replicates(value.get("replicates", 1), fixed, ("replicates",), found)
+    cells = _cells(document, found)
+    _refuse(document, found.entries)
+    assert replicates is not None
+    check_cells(document, cells)
+    data = {cells.recipe(one).data for one in cells.sample()}
+    targets = frozenset(one.shape().target for one in data)
+    _check_metric(header, targets, found)
+    _check_replicates(cells, replicates, header.repeat, found)
+    _refuse(document, found.entries)
+    return Reading(header, cells, replicates, fixed, targets)
+
+
+def _unknown_key(key: str, keys: list[str]) -> str:
+    """Say what a stray key at the top of a study may have meant."""
+    try:
+        full = resolve(key, catalog(Recipe))
+    except UnknownFieldError:
+        full = key
+    if full != key and nearest(key, keys) is None:
+        return f"belongs under {full.rpartition('.')[0]}, as {full}"
+    return f"a study has no such field{suggestion(key, keys, most=20)}"
+
+
+def _header(document: Document, found: Findings) -> Header:
+    """Read name, seed, evaluation, … and fill in what depends on the file."""
+    written = {key: one for key, one in document.value.items() if key in settings(Header)}
+    header = section(Header, written, (), found)
+    if header is FAULT:
+        return Header()
+    assert isinstance(header, Header)
+    name = header.name or (Path(document.file).stem if document.file else "study")
+    if not _NAME.fullmatch(name):
+        allowed = "letters, digits, spaces and _ . + -, at most 100, starting with a letter"
+        found.add(("name",), f"{name[:60]!r} cannot name a study; use {allowed}")
+    evaluation = header.evaluation
+    if evaluation.every_epochs is not None and evaluation.every_steps is not None:
+        found.add(("evaluation",), "give every_epochs or every_steps, not both")
+    if evaluation.every_epochs is None and evaluation.every_steps is None:
+        evaluation = replace(evaluation, every_epochs=1)
+    for field, message in header.resources.problems():
+        found.add(("resources", field), message)
+    return replace(header, name=name, evaluation=evaluation)
+
+
+def _cells(document: Document, found: Findings) -> Cells:
+    """Read the base recipe and what varies it."""
+    base = {key: one for key, one in document.value.items() if key in settings(Recipe)}
+    variation = Variation(document.value, base, found)
+    axes = variation.axes()
+    exclusions = read_exclusions(
+        document.value.get("exclude", []), axes, variation.known, found
+    )
+    for name in settings(Recipe):
+        _, findings = read_section(name, base)
+        found.entries += [
+            one for one in findings if not (one.missing and one.path in variation.supplied)
+        ]
+    return Cells(base, axes, exclusions)
+
+
+def check_cells(document: Document, cells: Cells) -> None:
+    """Raise StudyError when a cell cannot be trained, naming the level that is to blame."""
+    seen: Counter[tuple[int, int]] = Counter()
+    blamed: dict[tuple[FieldPath, str], tuple[Combination, int | None, int]] = {}
+    checked = 0
+    for combination in cells.sample():
+        checked += 1
+        seen.update(enumerate(combination))
+        for finding in cells.findings(combination):
+            path, axis = _blame(document, cells, combination, finding.path)
+            key = (path, finding.message)
+            first, _, count = blamed.get(key, (combination, axis, 0))
+            blamed[key] = (first, axis, count + 1)
+    found = Findings()
+    if not checked:
+        found.add(("exclude",), "leaves no cell to train")
+    for (path, message), (first, axis, count) in blamed.items():
+        alike = checked if axis is None else seen[(axis, first[axis])]
+        where = "" if count == alike else f" (in the cell {cells.label(first)})"
+        found.add(path, message + where)
+    _refuse(document, found.entries)
+
+
+def _blame(
+    document: Document, cells: Cells, combination: Combination, path: FieldPath
+) -> tuple[FieldPath, int | None]:
+    """Return where the study sets the field at `path` of a cell's recipe, and by which factor."""
+    causes = [
+        (len(change.target), change.at, index)
+        for index, number in enumerate(combination)
+        for change in cells.axes[index].levels[number].changes
+        if path[: len(change.target)] == change.target
+    ]
+    if causes:
+        _, at, index = max(causes, key=lambda cause: cause[0])
+        return at, index
+    return path, None
+
+
+def _check_metric(header: Header, targets: frozenset[str], found: Findings) -> None:
+    known = metrics(targets)
+    if header.metric is not None and header.metric not in known:
+        what = " and ".join(sorted(targets))
+        told = suggestion(header.metric, known)
+        found.add(("metric",), f"{header.metric!r} is no metric of a {what} task{told}")
+
+
+def _check_replicates(
+    cells: Cells, replicates: Replicates, repeat: int, found: Findings
+) -> None:
+    """Refuse to vary what no cell consumes, and designs beyond counting."""
+    varied = {stream for group in replicates.groups if group.varies for stream in group.streams}
+    consumed: set[str] = set()
+    for combination, _ in cells.consuming():
+        if varied and varied <= consumed:
+            break
+        consumed |= cells.recipe(combination).effective().streams()
+    for group in replicates.groups:
+        idle = [stream for stream in group.streams if stream not in consumed]
+        if not group.varies or not (replicates.named or len(idle) == len(group.streams)):
+            continue
+        path = ("replicates", *(() if not replicates.named else ("+".join(group.streams),)))
+        there = ", ".join(sorted(consumed)) or "none"
+        which = ", ".join(idle) if replicates.named else "any stream that is not fixed"
+        found.add(path, f"no cell consumes {which}, so all replicates would be the same training; "
+                  f"streams consumed: {there}")  # fmt: skip
+    total = cells.size * repeat * math.prod(group.count for group in replicates.groups)
+    if total > MOST_TRIALS:
+        found.add(("replicates",), f"asks for {total:.1e} trainings; at most {MOST_TRIALS:.0e}")
+
+
+def _refuse(document: Document, findings: list[Finding]) -> None:
+    """Raise StudyError for what was found, in the order of the file."""
+    if not findings:
+        return
+    problems: dict[Problem, None] = {}
+    for finding in findings:
+        place = document.place(finding.path)
+        field = dotted(finding.path)
+        problems[Problem(finding.message, field, place.line, place.file)] = None
+    listed = sorted(problems, key=lambda one: one.line if one.line is not None else math.inf)
+    if len(listed) > MOST_PROBLEMS:
+        more = Problem(f"and {len(listed) - MOST_PROBLEMS} more problems", file=document.file)
+        listed = [*listed[:MOST_PROBLEMS], more]
+    raise StudyError(*listed)

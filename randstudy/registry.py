@@ -1,0 +1,46 @@
+"""Parts by name: those of the catalogue, and people's own as ``package.module:Class``."""
+
+from __future__ import annotations
+
+import importlib
+
+from randstudy.nearest import suggestion
+from randstudy.parts import Part
+
+
+class UnknownPartError(LookupError):
+    """No part of the wanted kind goes by this name."""
+
+
+def part_named(kind: type[Part], name: str) -> type[Part]:
+    """Return the part of `kind` called `name`.
+
+    Raises
+    ------
+    UnknownPartError
+        When there is none; its text says what there is.
+    """
+    if ":" in name:
+        return _imported(kind, name)
+    if name in kind.choices:
+        return kind.choices[name]
+    raise UnknownPartError(f"no {kind.kind} is called {name[:60]!r}{suggestion(name, [*kind.choices])}")
+
+
+def written_name(part: type[Part]) -> str:
+    """Return the name that finds `part` again in a fresh process."""
+    if part.__module__.split(".")[0] == "randstudy":
+        return part.name
+    return f"{part.__module__}:{part.__qualname__}"
+
+
+def _imported(kind: type[Part], name: str) -> type[Part]:
+    """Import a part of one's own."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UnknownPartError(f"{name[:60]!r} cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, kind)) or found is kind:
+        raise UnknownPartError(f"{name[:60]!r} is not a part of kind {kind.kind}")
+    return found

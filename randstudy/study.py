@@ -1,0 +1,190 @@
+"""A study: one question, read from a YAML file or made in Python, checked and frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from randstudy.canonical import complete
+from randstudy.cells import Cells
+from randstudy.exclusions import Exclusion
+from randstudy.factors import Factor, changed
+from randstudy.header import (
+    Direction,
+    Evaluation,
+    Resources,
+    Tracking,
+    default_direction,
+    default_metric,
+)
+from randstudy.overrides import override
+from randstudy.parts import Part
+from randstudy.reading import Reading, read_study
+from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates
+from randstudy.yamlfile import Document, read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked, varied, held fixed and recorded. Make one with `load` or `from_mapping`.
+
+    Attributes
+    ----------
+    base : the sections of the recipe as written (plain values); factors change it.
+    factors : factor name as written -> its levels as written.
+    arms : arm name -> the fields that it sets.
+    exclude : cells that are left out, as written.
+    axes : factors as the design crosses them; arms come first, as the factor ``arm``.
+    exclusions : `exclude` as indices into `axes`.
+    replicates, fixed, repeat : how often, and with which streams moving, each cell is trained.
+    metric, direction : what is compared, and which way is better.
+    document : the text that it was read from, with the place of every value.
+    """
+
+    name: str
+    question: str
+    seed: int
+    base: Mapping[str, Any]
+    factors: Mapping[str, list[Any]]
+    arms: Mapping[str, Mapping[str, Any]]
+    exclude: Sequence[Mapping[str, Any]]
+    axes: tuple[Factor, ...]
+    exclusions: tuple[Exclusion, ...]
+    replicates: Replicates
+    fixed: tuple[str, ...]
+    repeat: int
+    metric: str
+    direction: Direction
+    evaluation: Evaluation
+    resources: Resources
+    tracking: Tracking
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Study:
+        """Read and check a study file; `overrides` are ``field=value`` strings.
+
+        Raises
+        ------
+        StudyError
+            With every problem's file, line and field.
+        """
+        return cls.from_document(override(read(path), overrides))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> Study:
+        """Make a study in Python, by the same rules as a file.
+
+        Parts may be given as instances, lists as tuples, numbers as numpy scalars.
+        """
+        return cls.from_document(override(Document(plain_values(mapping)), overrides))
+
+    @classmethod
+    def from_document(cls, document: Document) -> Study:
+        """Check a document and make its study."""
+        return cls._of(document, read_study(document))
+
+    @classmethod
+    def _of(cls, document: Document, reading: Reading) -> Study:
+        header = reading.header
+        metric = header.metric or default_metric(reading.targets)
+        return cls(
+            name=header.name,
+            question=header.question,
+            seed=header.seed,
+            base=reading.cells.base,
+            factors=document.value.get("factors", {}),
+            arms=document.value.get("arms", {}),
+            exclude=document.value.get("exclude", []),
+            axes=reading.cells.axes,
+            exclusions=reading.cells.exclusions,
+            replicates=reading.replicates,
+            fixed=reading.fixed,
+            repeat=header.repeat,
+            metric=metric,
+            direction=header.direction or default_direction(metric),
+            evaluation=header.evaluation,
+            resources=header.resources,
+            tracking=header.tracking,
+            document=document,
+        )
+
+    @property
+    def text(self) -> str:
+        """The study file's text; empty for a study made in Python."""
+        return self.document.text
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The combinations of levels, and their recipes."""
+        return Cells(self.base, self.axes, self.exclusions)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the study as plain nested values with every default filled in.
+
+        A field that every cell takes from a factor or arm stands there only.
+        """
+        replicates = self.document.value.get("replicates", 1)
+        return {
+            "name": self.name,
+            "question": self.question,
+            "seed": self.seed,
+            **self._resolved_base(),
+            "factors": dict(self.factors),
+            "arms": dict(self.arms),
+            "exclude": list(self.exclude),
+            "replicates": replicates,
+            "fixed": list(self.fixed),
+            "repeat": self.repeat,
+            "metric": self.metric,
+            "direction": self.direction,
+            "evaluation": dataclasses.asdict(self.evaluation),
+            "resources": dataclasses.asdict(self.resources),
+            "tracking": dataclasses.asdict(self.tracking),
+        }
+
+    def _resolved_base(self) -> dict[str, Any]:
+        """Return the recipe's sections, less what every level of some factor sets."""
+        always = [
+            target
+            for axis in self.axes
+            for target in axis.targets
+            if all(target in {one.target for one in level.changes} for level in axis.levels)
+        ]
+        # The first cell's levels stand in for required fields until they are taken out again.
+        first = next(iter(self.cells))
+        levels = [axis.levels[number] for axis, number in zip(self.axes, first, strict=True)]
+        stand_in = [one for level in levels for one in level.changes if one.target in always]
+        tree = complete(self.cells.read(changed(self.base, stand_in)))
+        for target in always:
+            _remove(tree, target)
+        return tree if isinstance(tree, dict) else {}
+
+
+def plain_values(value: Any) -> Any:
+    """Turn what Python code writes into what a study file would hold."""
+    if isinstance(value, Part):
+        return complete(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain_values(item) for item in value]
+    if hasattr(value, "tolist"):  # a numpy scalar or array
+        return value.tolist()
+    return value
+
+
+def _remove(tree: Any, path: Sequence[str]) -> None:
+    """Take a path out of nested mappings, if it is there."""
+    *way, last = path
+    for key in way:
+        tree = tree.get(key, {})
+    tree.pop(last, None)
+
+
+__all__ = ["Recipe", "Study", "plain_values"]

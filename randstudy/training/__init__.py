@@ -1,0 +1,13 @@
+"""Training one pack: stacked parameters, one loop for one trial or five hundred.
+
+Importing this package fixes the numeric environment, so import it before torch. It imports neither
+ray nor mlflow.
+"""
+
+from randstudy.training.numerics import prepare_environment
+
+prepare_environment()
+
+from randstudy.training.pack_run import Observation, PackRun  # noqa: E402 (the order is the point)
+
+__all__ = ["Observation", "PackRun"]

@@ -1,0 +1,76 @@
+"""How wide should a pack be? A short measurement on the machine that will train it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from randstudy.design import Trial
+from randstudy.packs import widest
+from randstudy.training.pack_run import Observation, PackRun
+
+ENOUGH = 0.95
+"""A wider pack must take less than this share of the time a trial to be worth its memory."""
+
+PATIENCE = 0.08
+"""Seconds of steps a width is timed for."""
+
+NEVER = Observation(every_epochs=None, every_steps=1 << 60, predictions=False)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The chosen width, and the estimated seconds of one worker a trial at it."""
+
+    width: int
+    seconds_per_trial: float
+
+
+def calibrate(trial: Trial, *, device: str, threads: int, memory: int) -> Calibration:
+    """Time packs of doubling width made of `trial`'s recipe, until wider no longer pays.
+
+    Parameters
+    ----------
+    trial : one of the trials to be packed; its replicates are replaced, nothing is kept.
+    memory : bytes that a pack may take on the device.
+    """
+    best: Calibration | None = None
+    for width in widths(widest(trial.recipe, memory)):
+        seconds = seconds_per_trial(trial, width, device=device, threads=threads)
+        if best is not None and seconds > ENOUGH * best.seconds_per_trial:
+            break
+        best = Calibration(width, seconds)
+    assert best is not None
+    return best
+
+
+def widths(largest: int) -> Iterator[int]:
+    """Yield 8, 16, 32, … up to `largest`, or `largest` alone where it is smaller."""
+    width = min(8, largest)
+    while width <= largest:
+        yield width
+        width *= 2
+
+
+def seconds_per_trial(trial: Trial, width: int, *, device: str, threads: int) -> float:
+    """Estimate one trial's share of the time of a whole pack, from a few of its steps."""
+    began = time.perf_counter()
+    neighbours = [
+        replace(trial, replicates=dict.fromkeys(trial.replicates, number))
+        for number in range(width)
+    ]
+    run = PackRun(neighbours, device=device, threads=threads, observe=NEVER)
+    set_up = time.perf_counter() - began
+    run.walk(2)
+    began, first = time.perf_counter(), run.step
+    while run.step < run.total and not run.done and time.perf_counter() - began < PATIENCE:
+        run.walk(1)
+    run.look()
+    per_step = (time.perf_counter() - began) / max(1, run.step - first)
+    began = time.perf_counter()
+    run.look()
+    evaluation = time.perf_counter() - began
+    evaluations = 1 + trial.recipe.total_steps // trial.recipe.steps_per_epoch
+    total = set_up + per_step * trial.recipe.total_steps + evaluation * evaluations
+    return total / width

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any, get_args, get_origin
 
-from randstudy.fields import members, settings
+from randstudy.expectation import members
+from randstudy.fields import Setting, settings
 from randstudy.parts import Part
 from randstudy.registry import written_name
 
@@ -51,15 +52,20 @@ def canonical_json(plain: Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def entry(setting: Setting, value: Any) -> dict[str, Any]:
+    """Return ``{field: minimal form}``, or nothing for a field that identity leaves out."""
+    if not setting.identity:
+        return {}
+    plain = minimal(value, setting.kind)
+    same = setting.default is not MISSING and plain == minimal(setting.default, setting.kind)
+    return {} if same else {setting.name: plain}
+
+
 def _differing(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass whose minimal form is not that of their default."""
     found: dict[str, Any] = {}
-    for f in settings(type(value)).values():
-        if not f.identity:
-            continue
-        plain = minimal(getattr(value, f.name), f.kind)
-        if f.default is MISSING or plain != minimal(f.default, f.kind):
-            found[f.name] = plain
+    for setting in settings(type(value)).values():
+        found |= entry(setting, getattr(value, setting.name))
     return found
 
 

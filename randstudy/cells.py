@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from functools import cached_property
 from typing import Any
 
 from randstudy.errors import RandstudyError
@@ -57,13 +58,30 @@ class Cells:
             return every
         return (one for one in every if not excluded(one, self.exclusions))
 
-    def combination(self, index: int) -> Combination:
-        """Return the combination at `index`, counting excluded ones."""
+    def __len__(self) -> int:
+        return len(self._kept) if self.exclusions else self.size
+
+    def at(self, index: int) -> Combination:
+        """Return the combination at `index` in the order of iteration.
+
+        Raises
+        ------
+        IndexError
+            When there are not so many.
+        """
+        if self.exclusions:
+            return self._kept[index]
+        if not 0 <= index < self.size:
+            raise IndexError(f"the study has {self.size} cells")
         numbers: list[int] = []
         for axis in reversed(self.axes):
             index, number = divmod(index, len(axis.levels))
             numbers.append(number)
         return tuple(reversed(numbers))
+
+    @cached_property
+    def _kept(self) -> list[Combination]:
+        return list(iter(self))
 
     def levels(self, combination: Combination) -> dict[str, Any]:
         """Return factor name -> level as written."""
@@ -153,6 +171,11 @@ class Cells:
             if change.target[0] == name
         ]
         return read_section(name, changed(base, changes))
+
+
+def read_recipe(tree: Mapping[str, Any]) -> Recipe:
+    """Read a plain tree known to have no problems."""
+    return Recipe(**{name: read_section(name, tree)[0] for name in settings(Recipe)})
 
 
 def read_section(name: str, tree: Mapping[str, Any]) -> tuple[Any, list[Finding]]:

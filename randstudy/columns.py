@@ -52,11 +52,10 @@ class Record:
 def columns(
     rows: Sequence[Row],
     records: Mapping[str, Record],
-    attempts: Mapping[str, str],
     axes: Sequence[Factor],
     streams: Collection[str],
     *,
-    provenance: bool,
+    repeats: bool,
 ) -> dict[str, pd.Series[Any]]:
     """Return the frame's columns by name; a row without a record is a failed trial's."""
     held = [records.get(row.trial) for row in rows]
@@ -70,15 +69,29 @@ def columns(
     for stream in (name for name in STREAMS if name in streams):
         numbers = [row.replicates.get(stream, pd.NA) for row in rows]
         found[f"replicate.{stream}"] = pd.Series(numbers, dtype="Int64")
-    if any(row.repeat for row in rows):
+    if repeats or any(row.repeat for row in rows):
         found["repeat"] = pd.Series([row.repeat for row in rows], dtype="int64")
     for kind in ("metrics", "seconds"):
         maps = [getattr(record, kind) if record else {} for record in held]
         for name in sorted({name for values in maps for name in values}):
             numbers = [values.get(name, np.nan) for values in maps]
             found[name] = pd.Series(numbers, dtype="float64")
-    if provenance:
-        found |= _provenance(rows, held, attempts)
+    return found
+
+
+def provenance_columns(
+    rows: Sequence[Row], records: Mapping[str, Record], attempts: Mapping[str, str]
+) -> dict[str, pd.Series[Any]]:
+    """Return the columns that say how and where each outcome came to be."""
+    held = [records.get(row.trial) for row in rows]
+    found = {
+        "attempt": pd.Series([attempts.get(row.trial) for row in rows], dtype=TEXT),
+        "steps": pd.Series([r.steps if r else pd.NA for r in held], dtype="Int64"),
+        "reason": pd.Series([r.reason if r else None for r in held], dtype=TEXT),
+    }
+    for name in sorted({name for record in held if record for name in record.provenance}):
+        texts = [record.provenance.get(name) if record else None for record in held]
+        found[f"provenance.{name}"] = pd.Series(texts, dtype=TEXT)
     return found
 
 
@@ -90,7 +103,7 @@ def stranger(trial: str, record: Record, axes: Sequence[Factor]) -> Row:
     """
     try:
         known = trial_from_settings(record.settings)
-    except RandstudyError:
+    except (RandstudyError, KeyError, ValueError):
         return Row(None, {}, trial, record.replicates, 0)
     levels = {axis.name: _value(known.recipe, axis) for axis in axes}
     return Row(None, levels, trial, known.replicates, known.repeat)
@@ -125,18 +138,3 @@ def _level_column(axis: Factor, values: Sequence[Any]) -> pd.Series[Any]:
         return pd.Series(numbers, dtype="float64")
     texts = [None if value is pd.NA else level_text(value) for value in values]
     return pd.Series(texts, dtype=TEXT)
-
-
-def _provenance(
-    rows: Sequence[Row], held: Sequence[Record | None], attempts: Mapping[str, str]
-) -> dict[str, pd.Series[Any]]:
-    """Return the columns that say how and where each outcome came to be."""
-    found = {
-        "attempt": pd.Series([attempts.get(row.trial) for row in rows], dtype=TEXT),
-        "steps": pd.Series([r.steps if r else pd.NA for r in held], dtype="Int64"),
-        "reason": pd.Series([r.reason if r else None for r in held], dtype=TEXT),
-    }
-    for name in sorted({name for record in held if record for name in record.provenance}):
-        texts = [record.provenance.get(name) if record else None for record in held]
-        found[f"provenance.{name}"] = pd.Series(texts, dtype=TEXT)
-    return found

@@ -1,68 +1,22 @@
-"""From a study to its trials: pure, lazy, ordered, and each trial named by what it is.
-
-A trial's id is the hash of everything that its numbers may depend on, so it is frozen: the format
-number, the study's seed, the effective recipe less defaults, the replicate of each stream that the
-training consumes, and ``repeat`` where it is not the first.
-"""
+"""From a study to its trials: pure, lazy, countable and ordered."""
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any, NamedTuple, overload
 
-from randstudy import streams
-from randstudy.canonical import canonical_json, minimal
-from randstudy.errors import StudyError, at
+from randstudy.cells import Cells
 from randstudy.factors import Combination
-from randstudy.fields import FAULT, Findings, section
 from randstudy.recipe import Recipe
 from randstudy.study import Study
-from randstudy.yamlfile import dotted
+from randstudy.trials import FORMAT, Trial, frame, make_trial, pairs, trial_from_settings
 
-FORMAT = 1
-"""Major version of the study format; it changes when a default or a rule of identity does."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One training.
-
-    Attributes
-    ----------
-    id : 16 hex digits; equal ids train equal numbers.
-    recipe : effective, so fields without effect have their defaults.
-    seed : the study's.
-    replicates : replicate of each stream that the training consumes.
-    repeat : 0 but for further trainings with the same draws.
-    """
-
-    id: str
-    recipe: Recipe
-    seed: int
-    replicates: Mapping[str, int]
-    repeat: int = 0
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    @property
-    def settings(self) -> str:
-        """What the id hashes: canonical JSON, from which `trial_from_settings` makes the trial."""
-        head, tail = _frame(self.recipe, self.seed, self.repeat)
-        return head + _pairs(sorted(self.replicates)) % self._numbers() + tail
-
-    def key(self, stream: str) -> streams.Key:
-        """Return the key of a stream for this trial."""
-        return streams.key(self.seed, stream, self.replicates.get(stream, 0))
-
-    def _numbers(self) -> tuple[int, ...]:
-        return tuple(self.replicates[stream] for stream in sorted(self.replicates))
+__all__ = ["FORMAT", "Cell", "Design", "Point", "Trial", "make_trial", "trial_from_settings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +49,14 @@ class Design(Sequence[Trial]):
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._cells = study.cells
+        self._combinations = study.cells
 
     def __len__(self) -> int:
         return self._length
 
     @cached_property
     def _length(self) -> int:
-        return sum(alike * self._count(one) for one, alike in self._cells.consuming())
+        return sum(alike * self._count(one) for one, alike in self._combinations.consuming())
 
     def __iter__(self) -> Iterator[Trial]:
         return (point.trial for point in self.points())
@@ -120,22 +74,22 @@ class Design(Sequence[Trial]):
             raise IndexError(f"the design has {len(self)} trials")
         number = bisect_right(self._ends, index)
         before = self._ends[number - 1] if number else 0
-        combination = self.cells.combinations[number]
-        recipe = self._recipe(combination)
+        recipe = self.cells[number].recipe
         consumed = recipe.streams()
         replicate, repeat = divmod(index - before, self.study.repeat)
         numbers = self.study.replicates.combination(consumed, replicate)
-        return self._trial(recipe, dict(zip(sorted(consumed), numbers, strict=True)), repeat)
+        named = dict(zip(sorted(consumed), numbers, strict=True))
+        return make_trial(recipe, self.study.seed, named, repeat)
 
     @cached_property
     def _ends(self) -> list[int]:
         """Index after the last trial of each cell."""
-        return list(accumulate(self._count(one) for one in self.cells.combinations))
+        return list(accumulate(self._count(one) for one in self._combinations))
 
     @cached_property
     def cells(self) -> CellSequence:
         """The cells, in order; made when looked at."""
-        return CellSequence(self)
+        return CellSequence(self._combinations)
 
     def points(self) -> Iterator[Point]:
         """Yield (cell, trial) in order."""
@@ -170,54 +124,41 @@ class Design(Sequence[Trial]):
 
     def keys(self) -> Iterator[str]:
         """Yield the ids alone, in the order of iteration."""
-        for combination in self._cells:
-            for name, _ in self._ids(self._recipe(combination)):
+        for combination in self._combinations:
+            for name, _ in self._ids(self._combinations.recipe(combination).effective()):
                 yield name
 
     def _ids(self, recipe: Recipe) -> Iterator[tuple[str, int]]:
         """Yield (id, repeat) of each trial of a recipe."""
         consumed = recipe.streams()
-        pairs = _pairs(sorted(consumed))
+        middle = pairs(sorted(consumed))
         frames = []
         for repeat in range(self.study.repeat):
-            head, tail = _frame(recipe, self.study.seed, repeat)
-            frames.append((repeat, blake2b(head.encode(), digest_size=8), pairs + tail))
+            head, tail = frame(recipe, self.study.seed, repeat)
+            frames.append((repeat, blake2b(head.encode(), digest_size=8), middle + tail))
         for numbers in self.study.replicates.combinations(consumed):
             for repeat, begun, rest in frames:
                 state = begun.copy()
                 state.update((rest % numbers).encode())
                 yield state.hexdigest(), repeat
 
-    def _recipe(self, combination: Combination) -> Recipe:
-        return self._cells.recipe(combination).effective()
-
     def _count(self, combination: Combination) -> int:
         """Return how many distinct trainings a cell has."""
-        consumed = self._recipe(combination).streams()
+        consumed = self._combinations.recipe(combination).effective().streams()
         return self.study.replicates.count(consumed) * self.study.repeat
-
-    def _trial(self, recipe: Recipe, replicates: Mapping[str, int], repeat: int) -> Trial:
-        return make_trial(recipe, self.study.seed, replicates, repeat)
 
 
 class CellSequence(Sequence[Cell]):
-    """The cells of a design, each made when looked at."""
+    """The cells of a study, each made when looked at."""
 
-    def __init__(self, design: Design) -> None:
-        self._design = design
-
-    @cached_property
-    def combinations(self) -> Sequence[Combination]:
-        """The combinations of levels, without those excluded."""
-        cells = self._design.study.cells
-        return list(cells) if cells.exclusions else _Product(self._design)
+    def __init__(self, combinations: Cells) -> None:
+        self._combinations = combinations
 
     def __len__(self) -> int:
-        return len(self.combinations)
+        return len(self._combinations)
 
     def __iter__(self) -> Iterator[Cell]:
-        for index, combination in enumerate(self._design.study.cells):
-            yield self._cell(index, combination)
+        return (self._cell(index, one) for index, one in enumerate(self._combinations))
 
     @overload
     def __getitem__(self, index: int) -> Cell: ...
@@ -228,41 +169,12 @@ class CellSequence(Sequence[Cell]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = index + len(self) if index < 0 else index
-        return self._cell(index, self.combinations[index])
+        return self._cell(index, self._combinations.at(index))
 
     def _cell(self, index: int, combination: Combination) -> Cell:
-        cells = self._design.study.cells
         return Cell(
             index=index,
-            levels=cells.levels(combination),
-            label=cells.label(combination),
-            recipe=self._design._recipe(combination),
+            levels=self._combinations.levels(combination),
+            label=self._combinations.label(combination),
+            recipe=self._combinations.recipe(combination).effective(),
         )
-
-
-def make_trial(
-    recipe: Recipe, seed: int, replicates: Mapping[str, int], repeat: int = 0
-) -> Trial:
-    """Return the trial of an effective recipe, with its id."""
-    unnamed = Trial(id="", recipe=recipe, seed=seed, replicates=replicates, repeat=repeat)
-    name = blake2b(unnamed.settings.encode(), digest_size=8).hexdigest()
-    return Trial(id=name, recipe=recipe, seed=seed, replicates=replicates, repeat=repeat)
-
-
-def trial_from_settings(settings: str) -> Trial:
-    """Make a trial again from its settings; fields outside the identity have their defaults.
-
-    Raises
-    ------
-    StudyError
-        When the settings are of another format, or were not written by `Trial.settings`.
-    """
-    plain = json.loads(settings)
-    if plain.get("format") != FORMAT:
-        raise at(None, None, "format", f"expected {FORMAT}, got {plain.get('format')!r}")
-    found = Findings()
-    recipe = section(Recipe, plain["recipe"], ("recipe",), found)
-    if recipe is FAULT:
-        first = found.entries[0]
-        raise at(None, None, dotted(first.path), first.message)
-    return make_trial(recipe, plain["seed"], plain["replicates"], plain.get("repeat", 0))

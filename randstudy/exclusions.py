@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from randstudy.expectation import show
 from randstudy.factors import ARM, Combination, Factor, level_text, read_level
 from randstudy.fieldnames import Field, UnknownFieldError, resolve
-from randstudy.fields import Findings, show
+from randstudy.fields import Findings
 from randstudy.nearest import suggestion
-from randstudy.yamlfile import FieldPath
+from randstudy.places import FieldPath
 
 Exclusion = Mapping[int, int]
 """Index of a factor -> index of its level; cells that match every pair are left out."""

@@ -19,15 +19,19 @@ from types import FrameType
 from typing import Any
 
 from randstudy.errors import RandstudyError
+from randstudy.header import Resources
 from randstudy.ledger import new_attempt
 from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
-from randstudy.training.numerics import ENVIRONMENT
+from randstudy.numerics import ENVIRONMENT
 
 STEP_SECONDS = 2.0
 """Time between a worker's reports: short enough for a live view, long enough to cost nothing."""
 
 RETRIES = 2
 """Times that Tune starts a pack again when its worker died."""
+
+HOPELESS = 2
+"""Packs in a row lost to dead workers, before any was trained, after which a run gives up."""
 
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
@@ -45,22 +49,14 @@ SETTINGS = {
 own loggers or snapshots (nothing reads them), and our own handling of Ctrl-C."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What one pack takes: whole or fractional CPUs and GPUs."""
+def device(resources: Resources) -> str:
+    """Return the device that packs train on."""
+    return "cuda" if resources.gpus else "cpu"
 
-    cpus: float
-    gpus: float
 
-    @property
-    def device(self) -> str:
-        """The device that training runs on."""
-        return "cuda" if self.gpus else "cpu"
-
-    @property
-    def threads(self) -> int:
-        """torch's threads in a worker."""
-        return max(1, int(self.cpus))
+def threads(resources: Resources) -> int:
+    """Return torch's threads in a worker."""
+    return max(1, int(resources.cpus))
 
 
 @dataclass
@@ -134,7 +130,8 @@ def trainable() -> type:
         """One order after another in the same process; nothing is carried over."""
 
         def setup(self, config: dict[str, Any]) -> None:
-            from randstudy.worker import Order, Worker
+            from randstudy.orders import Order
+            from randstudy.worker import Worker
 
             self.worker = Worker(Order(**config["order"]))
 
@@ -159,8 +156,12 @@ def searcher(
     order: Callable[[Work], Mapping[str, Any]],
     told: Callable[[Work, Mapping[str, Any]], None],
     stop: Stop,
+    deaths: dict[str, str],
 ) -> Any:
-    """Wrap the queue as Tune's search algorithm: ask becomes suggest, tell its callbacks."""
+    """Wrap the queue as Tune's search algorithm: ask becomes suggest, tell its callbacks.
+
+    `deaths` holds what Ray said of workers that died, by Tune's id.
+    """
     from ray.tune.search import Searcher
 
     class AskTell(Searcher):
@@ -190,7 +191,7 @@ def searcher(
                 return
             if error or result is None or not result.get("done"):
                 if not stop:
-                    queue.mishap(work.number, died(trial_id))
+                    lost(queue, work, deaths.pop(trial_id, ""), stop)
                 return
             told(work, result)
             settle(queue, work, result, stop)
@@ -204,10 +205,13 @@ def searcher(
     return AskTell()
 
 
-def died(trial_id: str) -> Mishap:
-    """Describe the death of a worker process."""
-    message = f"the worker process died {RETRIES + 1} times (killed, crashed or out of memory)"
-    return Mishap(new_attempt(), "infrastructure", f"{message} in Tune trial {trial_id}", "")
+def lost(queue: Queue, work: Work, said: str, stop: Stop) -> None:
+    """Tell the queue of a dead worker; stop where no worker has lived to train anything."""
+    last = said.strip().splitlines()[-1] if said.strip() else "killed, crashed or out of memory"
+    message = f"the worker process died {RETRIES + 1} times: {last}"
+    queue.mishap(work.number, Mishap(new_attempt(), "infrastructure", message, said))
+    if queue.stillborn >= HOPELESS:
+        stop.fatal = f"no worker can train anything here: {message}"
 
 
 def settle(queue: Queue, work: Work, result: Mapping[str, Any], stop: Stop) -> None:
@@ -257,6 +261,16 @@ def execute(
     from ray import tune
 
     scratch = Path(tempfile.mkdtemp(prefix="randstudy-tune-"))
+    # Ray reports each death on the console; ours is one line a trial that is given up.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    deaths: dict[str, str] = {}
+
+    class Coroner(tune.Callback):
+        def on_trial_error(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            with contextlib.suppress(OSError, TypeError):
+                deaths[trial.trial_id] = Path(trial.error_file).read_text()
 
     class Asked(tune.Stopper):
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -269,7 +283,7 @@ def execute(
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=searcher(queue, order, told, stop),
+                search_alg=searcher(queue, order, told, stop, deaths),
                 num_samples=-1,
                 reuse_actors=True,
                 max_concurrent_trials=queue.workers,
@@ -278,6 +292,7 @@ def execute(
                 name="packs",
                 storage_path=str(scratch),
                 verbose=0,
+                callbacks=[Coroner()],
                 stop=Asked(),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -10,8 +10,8 @@ from typing import Any
 from randstudy.canonical import canonical_json, minimal
 from randstudy.fieldnames import Field, place
 from randstudy.fields import FAULT, Findings, aliases, read
+from randstudy.places import FieldPath
 from randstudy.recipe import Recipe
-from randstudy.yamlfile import FieldPath
 
 ARM = "arm"
 """Name of the factor whose levels are the study's arms."""

@@ -9,7 +9,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from randstudy.fields import Setting, alias_target, aliases, is_part, members, settings
+from randstudy.expectation import is_part, members
+from randstudy.fields import Setting, alias_target, aliases, settings
 from randstudy.nearest import suggestion
 from randstudy.parts import Part
 from randstudy.registry import UnknownPartError, part_named

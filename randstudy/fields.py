@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import cache
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from randstudy.nearest import nearest, suggestion
+from randstudy.expectation import fits, is_part, members, mismatch, show
+from randstudy.nearest import suggestion
 from randstudy.parts import Part, Range
-from randstudy.registry import UnknownPartError, part_named
-from randstudy.yamlfile import FieldPath
+from randstudy.places import FieldPath
+from randstudy.registry import UnknownPartError, part_named, written_name
 
 FAULT: Final = object()
 """What `read` returns for a value that has a problem."""
@@ -56,9 +56,13 @@ class Findings:
         return FAULT
 
 
-@cache
 def settings(owner: type) -> dict[str, Setting]:
     """Return the fields of a dataclass by name, in the order in which they are declared."""
+    return _settings(owner)
+
+
+@cache
+def _settings(owner: type) -> dict[str, Setting]:
     hints = get_type_hints(owner, include_extras=True)
     return {f.name: _setting(f, hints[f.name]) for f in dataclasses.fields(owner)}
 
@@ -118,9 +122,9 @@ def read(
     An instance of `kind`, or FAULT when something was added to `found`.
     """
     alternatives = members(kind)
-    chosen = next((one for one in alternatives if _fits(one, value)), None)
+    chosen = next((one for one in alternatives if fits(one, value)), None)
     if chosen is None:
-        return found.add(path, _mismatch(alternatives, value))
+        return found.add(path, mismatch(alternatives, value))
     if is_part(chosen):
         return _part(chosen, value, path, found, default)
     if dataclasses.is_dataclass(chosen):
@@ -154,6 +158,7 @@ def section(
     """Read a mapping as the dataclass `owner`; `lead` names it in messages about unknown keys."""
     known = settings(owner)
     values: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
     for key, item in value.items():
         convert = aliases(owner).get(key)
         name = alias_target(owner, key)
@@ -161,9 +166,10 @@ def section(
         if setting is None:
             values[key] = found.add((*path, key), unknown(key, owner, lead))
             continue
-        if name in values:
-            found.add((*path, key), f"says the same as {name}; give one of them")
+        if name in spelt:
+            values[name] = found.add((*path, key), f"says the same as {spelt[name]}; give one")
             continue
+        spelt[name] = key
         default = setting.default
         inner = (*path, key)
         read_value = read(setting.kind, item, inner, found, bounds=setting.bounds, default=default)
@@ -198,83 +204,4 @@ def _part(kind: type[Part], value: Any, path: FieldPath, found: Findings, defaul
             owner = part_named(kind, name)
         except UnknownPartError as error:
             return found.add(where, str(error))
-    return section(owner, fields, path, found, lead=owner.name)
-
-
-def members(kind: Any) -> tuple[Any, ...]:
-    """Return the alternatives of a union, or the type itself."""
-    if get_origin(kind) in (Union, types.UnionType):
-        return get_args(kind)
-    return (kind,)
-
-
-def is_part(kind: Any) -> bool:
-    """Tell whether `kind` is a kind of part, or a part."""
-    return isinstance(kind, type) and issubclass(kind, Part)
-
-
-def _fits(kind: Any, value: Any) -> bool:
-    """Tell whether a value has the right type on its surface."""
-    if kind is type(None):
-        return value is None
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in (str, bool):
-        return isinstance(value, kind)
-    if get_origin(kind) is Literal:
-        return any(value == option and type(value) is type(option) for option in get_args(kind))
-    if get_origin(kind) is tuple:
-        return isinstance(value, list | tuple)
-    return isinstance(value, dict) or (is_part(kind) and isinstance(value, str))
-
-
-def _mismatch(alternatives: Sequence[Any], value: Any) -> str:
-    """Say what was expected and what was found."""
-    expected = " or ".join(describe(one) for one in alternatives)
-    words = [str(option) for one in alternatives if get_origin(one) is Literal
-             for option in get_args(one)]  # fmt: skip
-    hint = ""
-    close = nearest(value, words) if isinstance(value, str) else None
-    if close is not None:
-        hint = f"; did you mean {close}?"
-    elif int in alternatives and isinstance(value, float) and value.is_integer():
-        hint = f"; write {int(value)}"
-    elif any(get_origin(one) is tuple for one in alternatives) and value is not None:
-        hint = f"; write [{value}]" if isinstance(value, int | float | str) else ""
-    return f"expected {expected}, got {show(value)}{hint}"
-
-
-def describe(kind: Any) -> str:
-    """Name a type in words.
-
-    >>> describe(tuple[int, ...])
-    'a list, each item a whole number'
-    """
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if kind in words:
-        return words[kind]
-    if kind is type(None):
-        return "null"
-    if get_origin(kind) is Literal:
-        return " or ".join(str(option) for option in get_args(kind))
-    if get_origin(kind) is tuple:
-        return f"a list, each item {describe(get_args(kind)[0])}"
-    if is_part(kind):
-        return f"the name of one ({', '.join(kind.choices)}) or a mapping with name and fields"
-    return "a mapping of fields"
-
-
-def show(value: Any) -> str:
-    """Write a value as it would stand in the file, shortened."""
-    if value is None:
-        return "null (nothing)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    text = f"the text {value!r}" if isinstance(value, str) else f"{value!r}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return section(owner, fields, path, found, lead=written_name(owner))

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randstudy.columns import TEXT, Record, Row, columns, stranger
+from randstudy.columns import TEXT, Record, Row, columns, provenance_columns, stranger
 from randstudy.design import Design
 from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
@@ -131,7 +131,8 @@ def load(
     ledger = Ledger(Path(store).absolute())
     index = ledger.index(skip_damaged=skip_damaged)
     failed = {t for failure in ledger.failures(skip_damaged=skip_damaged) for t in failure.trials}
-    rows, streams = [], set()
+    rows: list[Row] = []
+    streams: set[str] = set()
     for cell, trial in Design(study).points():
         streams.update(trial.replicates)
         if trial.id in index or trial.id in failed:
@@ -147,8 +148,11 @@ def load(
     if all:
         others = sorted(records.keys() - wanted)
         rows += [stranger(trial, records[trial], study.axes) for trial in others]
-    attempts = {entry.trial: entry.attempt for entry in chosen}
-    frame = Frame(columns(rows, records, attempts, study.axes, streams, provenance=provenance))
+    table = columns(rows, records, study.axes, streams, repeats=study.repeat > 1)
+    if provenance:
+        attempts = {entry.trial: entry.attempt for entry in chosen}
+        table |= provenance_columns(rows, records, attempts)
+    frame = Frame(table)
     frame.factors = tuple(axis.name for axis in study.axes)
     frame.store, frame.lenient = ledger.folder.parent, skip_damaged
     return frame

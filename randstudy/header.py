@@ -51,7 +51,9 @@ class Header:
 
     name: Annotated[str, "name of the study and its MLflow experiment; default: the file's"] = ""
     question: Annotated[str, "the question that the study answers, in a sentence"] = ""
-    seed: Annotated[int, Range(least=0), "from which, with stream and replicate, all draws come"] = 0
+    seed: Annotated[
+        int, Range(least=0), "from which, with stream and replicate, all draws come"
+    ] = 0
     repeat: Annotated[
         int, Range(least=1, most=2**31 - 1), "trainings of each trial with the same draws"
     ] = 1

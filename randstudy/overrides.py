@@ -10,9 +10,10 @@ from randstudy.errors import at
 from randstudy.fieldnames import UnknownFieldError, place, resolve
 from randstudy.fields import Findings, settings
 from randstudy.header import Header
+from randstudy.places import FieldPath, Place
 from randstudy.recipe import Recipe
 from randstudy.variation import Variation, stranger
-from randstudy.yamlfile import Document, FieldPath, Place, parse_value
+from randstudy.yamlfile import Document, parse_value
 
 FREE = ("factors", "arms", "replicates")
 """Mappings of a study whose keys are names rather than fields."""
@@ -103,20 +104,21 @@ def _nested(owner: type) -> list[str]:
     return [
         f"{name}.{inner}"
         for name, setting in settings(owner).items()
-        if dataclasses.is_dataclass(setting.kind)
+        if isinstance(setting.kind, type) and dataclasses.is_dataclass(setting.kind)
         for inner in settings(setting.kind)
     ]
 
 
 def _not_varied(variation: Variation, path: tuple[str, ...], source: str) -> None:
     """Refuse to set what every cell sets again."""
+    target = variation.known[".".join(path)][0].target
     for name in variation.factors:
         try:
             fields = variation.known[resolve(name, variation.known)]
         except UnknownFieldError:
             continue
         for field in fields:
-            if path[: len(field.target)] in (field.target, field.path):
+            if target[: len(field.target)] == field.target:
                 message = f"is varied by the factor {name}; use --set 'factors.{name}=[…]'"
                 raise at(source, None, ".".join(path), message)
 

@@ -82,4 +82,3 @@ def evenly(waiting: int, width: int, workers: int) -> int:
         return width
     share = math.ceil(waiting / workers)
     return max(1, min(width, waiting, max(share, math.ceil(width / 4))))
-

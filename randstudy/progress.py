@@ -76,6 +76,11 @@ class Progress:
         return self.before + self.ended + self.failed
 
     @property
+    def seconds(self) -> float:
+        """Time since the run began."""
+        return time.monotonic() - self.started
+
+    @property
     def worth(self) -> float:
         """Trials' worth of training done by this run, those under way counted in part."""
         return self.ended + sum(share * pack for share, pack in self.packs.values())

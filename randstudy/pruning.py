@@ -65,7 +65,7 @@ class RandomPruning(Pruning, name="random"):
         self, key: Key, parameter: Parameter, weights: NDArray[np.float32]
     ) -> NDArray[np.uint32]:
         """Return the weight's own uniform, as its 32 random bits."""
-        return words([key], site=site(parameter.path), count=parameter.size)[0]
+        return words([key], site=site(parameter.path), count=parameter.size).reshape(-1)
 
 
 @dataclass(frozen=True, kw_only=True)

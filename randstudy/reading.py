@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from randstudy.cells import Cells, read_section
 from randstudy.errors import Problem, StudyError
@@ -17,10 +16,11 @@ from randstudy.fieldnames import UnknownFieldError, catalog, resolve
 from randstudy.fields import FAULT, Finding, Findings, section, settings
 from randstudy.header import Header, metrics
 from randstudy.nearest import nearest, suggestion
+from randstudy.places import FieldPath, dotted
 from randstudy.recipe import Recipe
 from randstudy.replicates import Replicates, read_fixed, read_replicates
 from randstudy.variation import Variation
-from randstudy.yamlfile import Document, FieldPath, dotted
+from randstudy.yamlfile import Document
 
 DESIGN = ("factors", "arms", "exclude", "replicates", "fixed")
 """Fields of a study that say what is varied."""
@@ -108,9 +108,7 @@ def _cells(document: Document, found: Findings) -> Cells:
     base = {key: one for key, one in document.value.items() if key in settings(Recipe)}
     variation = Variation(document.value, base, found)
     axes = variation.axes()
-    exclusions = read_exclusions(
-        document.value.get("exclude", []), axes, variation.known, found
-    )
+    exclusions = read_exclusions(document.value.get("exclude", []), axes, variation.known, found)
     for name in settings(Recipe):
         _, findings = read_section(name, base)
         found.entries += [
@@ -166,9 +164,7 @@ def _check_metric(header: Header, targets: frozenset[str], found: Findings) -> N
         found.add(("metric",), f"{header.metric!r} is no metric of a {what} task{told}")
 
 
-def _check_replicates(
-    cells: Cells, replicates: Replicates, repeat: int, found: Findings
-) -> None:
+def _check_replicates(cells: Cells, replicates: Replicates, repeat: int, found: Findings) -> None:
     """Refuse to vary what no cell consumes, and designs beyond counting."""
     varied = {stream for group in replicates.groups if group.varies for stream in group.streams}
     consumed: set[str] = set()
@@ -178,7 +174,8 @@ def _check_replicates(
         consumed |= cells.recipe(combination).effective().streams()
     for group in replicates.groups:
         idle = [stream for stream in group.streams if stream not in consumed]
-        if not group.varies or not (replicates.named or len(idle) == len(group.streams)):
+        useless = idle if replicates.named else len(idle) == len(group.streams)
+        if not (group.varies and useless):
             continue
         path = ("replicates", *(() if not replicates.named else ("+".join(group.streams),)))
         there = ", ".join(sorted(consumed)) or "none"

@@ -24,7 +24,9 @@ def part_named(kind: type[Part], name: str) -> type[Part]:
         return _imported(kind, name)
     if name in kind.choices:
         return kind.choices[name]
-    raise UnknownPartError(f"no {kind.kind} is called {name[:60]!r}{suggestion(name, [*kind.choices])}")
+    raise UnknownPartError(
+        f"no {kind.kind} is called {name[:60]!r}{suggestion(name, [*kind.choices])}"
+    )
 
 
 def written_name(part: type[Part]) -> str:

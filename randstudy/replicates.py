@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from randstudy.fields import FAULT, Findings, read, section, show
+from randstudy.expectation import show
+from randstudy.fields import FAULT, Findings, read, section
 from randstudy.nearest import suggestion
 from randstudy.parts import Range
+from randstudy.places import FieldPath
 from randstudy.streams import STREAMS
-from randstudy.yamlfile import FieldPath
 
 MOST = 2**31 - 1
 
@@ -61,7 +61,7 @@ class Replicates:
         place = {stream: i for i, group in enumerate(moving) for stream in group.streams}
         places = [place.get(stream, len(moving)) for stream in order]
         ranges = [range(group.first, group.first + group.count) for group in moving]
-        for combination in itertools.product(*ranges):
+        for combination in _crossed(ranges):
             numbers = (*combination, 0)
             yield tuple([numbers[i] for i in places])
 
@@ -77,14 +77,25 @@ class Replicates:
         return [group for group in self.groups if not consumed.isdisjoint(group.streams)]
 
 
+def _crossed(ranges: Sequence[range]) -> Iterator[tuple[int, ...]]:
+    """Yield what itertools.product does, without holding the ranges in memory."""
+    if not ranges:
+        yield ()
+        return
+    *slower, fastest = ranges
+    for head in _crossed(slower):
+        for number in fastest:
+            yield (*head, number)
+
+
 def read_replicates(
     value: Any, fixed: Sequence[str], path: FieldPath, found: Findings
 ) -> Replicates | None:
-    """Read ``8``, ``{first: 100, count: 8}`` or ``{init: 8, order+augment: {…}}``; None if wrong."""
+    """Read ``8``, ``{first: 100, count: 8}`` or ``{init: 8, order+augment: 4}``; None if wrong."""
     if not isinstance(value, dict) or ("count" in value or "first" in value):
         count = _count(value, path, found)
         free = tuple(stream for stream in STREAMS if stream not in fixed)
-        return count and Replicates((Group(free, count.count, count.first),))
+        return None if count is None else Replicates((Group(free, count.count, count.first),))
     if not value:
         found.add(path, "is empty; write a number, or streams as in {init: 8, order: 8}")
         return None

@@ -1,8 +1,8 @@
 """Outcomes as rows of one Parquet schema, the same for every study.
 
 Names that differ from study to study (metrics, curves, replicates, timings) are lists beside
-lists of values, so any two files can be joined. Doubles are stored plainly: Parquet's dictionary
-would merge NaNs of different bits. Curves are flattened, one metric after the other.
+lists of values, so any two files can be joined. Curves are flattened, one metric after the other.
+Only texts that repeat are stored by dictionary; doubles are stored plainly, bit for bit.
 """
 
 from __future__ import annotations
@@ -240,25 +240,26 @@ def _read_column(column: pa.ChunkedArray) -> Sequence[Any]:
 
 def _digests(outcome: Outcome, attempt: str, predicted: str) -> dict[str, str]:
     """Return the row's digests; the checksum covers all of the row, predictions by their digest."""
-    head = [outcome.trial, outcome.status, outcome.steps]
-    curves = list(outcome.curves.values())
-    seen = [_float_bits(outcome.metrics.values()), outcome.curve_epoch, *curves]
+    head = [outcome.trial, outcome.status, int(outcome.steps)]
+    step = np.asarray(outcome.curve_step, np.int64)
+    curves = [np.asarray(curve, np.float64) for curve in outcome.curves.values()]
+    seen = [_doubles(outcome.metrics), np.asarray(outcome.curve_epoch, np.float64), *curves]
     digests = {
         "result": _digest([*head, outcome.weights_digest]),
-        "cadence": _digest(outcome.curve_step),
+        "cadence": _digest(step),
         "observed": _digest([list(outcome.metrics), list(outcome.curves)], *seen),
         "predicted": predicted,
     }
     maps = (outcome.replicates, outcome.seconds, outcome.provenance)
     rest = [outcome.reason, outcome.settings, [list(m) for m in maps[:2]], _canonical(maps[2])]
-    integers = np.array([*outcome.replicates.values(), *outcome.curve_step], np.int64)
-    numbers = (integers, _float_bits(outcome.seconds.values()))
+    integers = np.array([*outcome.replicates.values(), *step], np.int64)
+    numbers = (integers, _doubles(outcome.seconds))
     digests["checksum"] = _digest([attempt, *digests.values(), *rest], *numbers)
     return digests
 
 
-def _float_bits(values: Any) -> NDArray[np.float64]:
-    return np.fromiter(values, np.float64)
+def _doubles(mapping: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.fromiter(mapping.values(), np.float64)
 
 
 def _digest(head: Any, *arrays: NDArray[Any]) -> str:

@@ -54,6 +54,9 @@ class Queue:
     width : trials a pack, or None to have each shape calibrated first.
     known : widths of shapes that were calibrated before.
     fail : called with the evidence for trials that are given up.
+
+    ``left`` counts trials not accounted for; ``stillborn`` those packs that were lost to dead
+    workers before any worker had shown that it can work.
     """
 
     trials: Iterable[Trial]
@@ -72,6 +75,8 @@ class Queue:
         self._calibrating: set[Shape] = set()
         self._number = 0
         self.left = sum(map(len, self._waiting.values()))
+        self.stillborn = 0
+        self._alive = False
 
     def ask(self) -> Work | Literal["wait", "no more"]:
         """Return work, or why there is none."""
@@ -105,11 +110,13 @@ class Queue:
     def calibrated(self, number: int, width: int) -> None:
         """Take back the width that a shape's packs may have."""
         work = self._out.pop(number)
+        self._alive = True
         self.known[work.shape] = width
         self._calibrating.discard(work.shape)
 
     def trained(self, number: int) -> None:
         """Take back a pack whose outcomes are all in the ledger."""
+        self._alive = True
         self.left -= len(self._out.pop(number).trials)
 
     def mishap(self, number: int, what: Mishap, committed: Iterable[str] = ()) -> None:
@@ -119,6 +126,8 @@ class Queue:
         pack that ran out of memory needs anyway.
         """
         work = self._out.pop(number)
+        self._alive = self._alive or what.kind != "infrastructure"
+        self.stillborn += not self._alive
         if work.kind == "calibrate":
             self._calibrating.discard(work.shape)
             self.known[work.shape] = 1

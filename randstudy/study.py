@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from randstudy.canonical import complete
-from randstudy.cells import Cells
+from randstudy.cells import Cells, read_recipe
 from randstudy.exclusions import Exclusion
 from randstudy.factors import Factor, changed
 from randstudy.header import (
@@ -24,7 +24,6 @@ from randstudy.header import (
 from randstudy.overrides import override
 from randstudy.parts import Part
 from randstudy.reading import Reading, read_study
-from randstudy.recipe import Recipe
 from randstudy.replicates import Replicates
 from randstudy.yamlfile import Document, read
 
@@ -160,7 +159,7 @@ class Study:
         first = next(iter(self.cells))
         levels = [axis.levels[number] for axis, number in zip(self.axes, first, strict=True)]
         stand_in = [one for level in levels for one in level.changes if one.target in always]
-        tree = complete(self.cells.read(changed(self.base, stand_in)))
+        tree = complete(read_recipe(changed(self.base, stand_in)))
         for target in always:
             _remove(tree, target)
         return tree if isinstance(tree, dict) else {}
@@ -185,6 +184,3 @@ def _remove(tree: Any, path: Sequence[str]) -> None:
     for key in way:
         tree = tree.get(key, {})
     tree.pop(last, None)
-
-
-__all__ = ["Recipe", "Study", "plain_values"]

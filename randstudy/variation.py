@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from randstudy.canonical import canonical_json
+from randstudy.expectation import is_part, members, show
 from randstudy.factors import ARM, Change, Factor, Level, level_text, read_level
 from randstudy.fieldnames import Field, UnknownFieldError, catalog, resolve, standing_part
-from randstudy.fields import Findings, is_part, members, show
+from randstudy.fields import Findings
 from randstudy.parts import Part
+from randstudy.places import FieldPath
 from randstudy.recipe import Recipe
-from randstudy.yamlfile import FieldPath
 
 
 class Variation:
@@ -91,7 +92,8 @@ class Variation:
                 self.found.add(path, f"expected a list of levels, got {show(written)}{hint}")
                 continue
             levels = [
-                read_level(fields, level, (*path, index), self.found) for index, level in enumerate(written)
+                read_level(fields, level, (*path, index), self.found)
+                for index, level in enumerate(written)
             ]
             yield self._distinct(name, levels, path, fields)
 

@@ -8,46 +8,22 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from randstudy.design import trial_from_settings
 from randstudy.errors import LedgerError
 from randstudy.ledger import Ledger, new_attempt
+from randstudy.orders import Order
 from randstudy.training import Observation, PackRun
 from randstudy.training.calibration import calibrate
-from randstudy.training.numerics import prepare_environment
+from randstudy.numerics import prepare_environment
 
 FLUSH_SECONDS = 30.0
 """Longest time that an ended trial waits in memory for its commit."""
 
 SHARE = 0.5
 """Share of a device's free memory that the packs on it may take together."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """Work as plain values that any process can be sent.
-
-    `trials` are settings as canonical JSON; `share` is the part of the device that is this
-    worker's, 1 for all of it.
-    """
-
-    number: int
-    kind: str
-    trials: tuple[str, ...]
-    store: str
-    device: str
-    threads: int
-    share: float
-    observe: Mapping[str, Any]
-    metric: str
-
-    def plain(self) -> dict[str, Any]:
-        """Return the order as a dict."""
-        return asdict(self)
 
 
 class Worker:
@@ -86,7 +62,7 @@ class Worker:
 
     def _calibrate(self) -> dict[str, Any]:
         found = calibrate(
-            trial_from_settings(self.order.trials[0]),
+            self.order.trial(self.order.trials[0]),
             device=self.order.device,
             threads=self.order.threads,
             memory=int(free_memory(self.order.device) * SHARE * self.order.share),
@@ -96,7 +72,7 @@ class Worker:
     def _train(self, seconds: float) -> dict[str, Any]:
         if self.run is None:
             self.run = PackRun(
-                [trial_from_settings(settings) for settings in self.order.trials],
+                [self.order.trial(settings) for settings in self.order.trials],
                 device=self.order.device,
                 threads=self.order.threads,
                 observe=Observation(**self.order.observe),

@@ -17,7 +17,7 @@ import pytest
 from randstudy.errors import LedgerError
 from randstudy.ledger import Ledger, new_attempt
 from randstudy.outcomes import Failure, Outcome
-from randstudy.rows import to_bytes
+from randstudy.rows import DIGESTS, to_bytes
 from randstudy.sealed import seal
 
 
@@ -86,6 +86,37 @@ def test_every_bit_of_a_double_is_kept(tmp_path: Path) -> None:
     (back,) = ledger.outcomes(predictions=True)
     assert content(back) == content(given)
     assert back.curves["train_loss"].view(np.uint64).tolist() == bits
+
+
+def test_numbers_of_other_widths_are_kept_as_doubles(tmp_path: Path) -> None:
+    narrow = outcome(
+        steps=np.int64(30),
+        metrics={"test_accuracy": np.float32(0.1)},
+        curve_step=np.array([10, 20, 30], np.int32),
+        curve_epoch=np.array([1, 2, 3]),
+        curves={"train_loss": np.array([0.1, 0.2, 0.3], np.float32)[::-1]},
+        replicates={"init": np.int64(2)},
+    )
+    ledger = Ledger(tmp_path)
+    ledger.commit([narrow], attempt="a1")
+    (back,) = ledger.outcomes()
+    assert back.metrics == {"test_accuracy": float(np.float32(0.1))}
+    assert back.curves["train_loss"].dtype == np.float64
+    assert back.curves["train_loss"].tolist() == narrow.curves["train_loss"].tolist()
+
+
+def test_the_digests_of_a_row_are_golden(tmp_path: Path) -> None:
+    """Changed, they would make every store there is look damaged: that is a new format."""
+    ledger = Ledger(tmp_path)
+    path = ledger.commit([outcome(7)], attempt="a1")
+    (row,) = pq.read_table(path).to_pylist()
+    assert {name: row[name] for name in DIGESTS} == {
+        "result": "e7c8f38398bb6370",
+        "cadence": "7b97239e4487362c",
+        "observed": "8f0f6a683fc2c328",
+        "predicted": "23f0f5e7dced608a",
+        "checksum": "52099c7000145600",
+    }
 
 
 def test_files_of_different_metrics_join_in_one_schema(tmp_path: Path) -> None:

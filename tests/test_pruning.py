@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,10 +37,10 @@ def weights(
 def mask(pruning: Pruning, values: NDArray[np.float32], replicate: int = 0) -> NDArray[np.bool_]:
     """Prune one flat layer."""
     parameter = Parameter("a.weight", values.shape, values.shape[-1], values.shape[0], "weight")
-    given = {"a.weight": values[None]}
-    return masks([pruning], [key(0, "mask", replicate)], [parameter], given).get(
-        "a.weight", np.ones((1, *values.shape), np.bool_)
-    )[0]
+    found = masks([pruning], [key(0, "mask", replicate)], [parameter], {"a.weight": values[None]})
+    if found:
+        return found["a.weight"].reshape(values.shape)
+    return np.ones(values.shape, np.bool_)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -61,7 +62,7 @@ def test_rates_nest(method: type[Pruning]) -> None:
     given = {path: np.repeat(values, len(RATES), 0) for path, values in weights(1).items()}
     prunings = [method(rate=rate) for rate in RATES]
     for kept in masks(prunings, keys(1) * len(RATES), PARAMETERS, given).values():
-        for lower, higher in zip(kept, kept[1:], strict=False):
+        for lower, higher in pairwise(kept):
             assert (higher <= lower).all()
         assert kept[0].all()
         assert not kept[-1].any()
@@ -158,7 +159,8 @@ def test_the_mask_stream_is_consumed_only_by_random_masks() -> None:
 
 
 def test_at_rate_zero_the_method_has_no_effect() -> None:
-    assert MagnitudePruning(rate=0.0).effective() == RandomPruning()
+    unpruned: Pruning = MagnitudePruning(rate=0.0)
+    assert unpruned.effective() == RandomPruning()
     pruned = MagnitudePruning(rate=0.1)
     assert pruned.effective() is pruned
 

@@ -44,9 +44,7 @@ class CnnProgram:
             leaves = {path: weight.detach().requires_grad_() for path, weight in block.items()}
             with torch.enable_grad():
                 outputs = self._forward(leaves, some)
-            loss, gradient = loss_and_gradient(
-                outputs.detach(), targets[start : start + len(some)]
-            )
+            loss, gradient = loss_and_gradient(outputs.detach(), targets[start : start + len(some)])
             start += len(some)
             losses.append(loss)
             parts = torch.autograd.grad(outputs, list(leaves.values()), gradient)

@@ -4,7 +4,7 @@ Importing this package fixes the numeric environment, so import it before torch.
 ray nor mlflow.
 """
 
-from randstudy.training.numerics import prepare_environment
+from randstudy.numerics import prepare_environment
 
 prepare_environment()
 

@@ -16,7 +16,7 @@ from randstudy.models.program import program
 from randstudy.outcomes import Outcome
 from randstudy.training.evaluation import Evaluation, evaluate
 from randstudy.training.layout import Layout
-from randstudy.training.numerics import configure, numerics_class, versions
+from randstudy.numerics import configure, numerics_class, versions
 from randstudy.training.pack_data import PackData
 from randstudy.training.records import Record
 from randstudy.training.updates import Clipping, update_rule
@@ -189,9 +189,7 @@ class PackRun:
             self._draw_epoch(self.step // self.steps_per_epoch)
         rows = self.epoch_rows[:, place * self.batch : (place + 1) * self.batch]
         inputs, targets = self.data.batch(rows)
-        losses, gradients = self.program.gradients(
-            self.layout.views(self.weights), inputs, targets
-        )
+        losses, gradients = self.program.gradients(self.layout.views(self.weights), inputs, targets)
         gradient = self.layout.flatten(gradients)
         if self.mask is not None:
             gradient.mul_(self.mask)
@@ -290,7 +288,9 @@ class PackRun:
         metrics["train_loss"] = (self.last_epoch_sum / window).tolist()
         weights = self.weights.cpu().numpy()
         keep = self.observe.predictions and test.predictions is not None
-        predictions = test.predictions.cpu().numpy() if keep and test.predictions is not None else None
+        predictions = (
+            test.predictions.cpu().numpy() if keep and test.predictions is not None else None
+        )
         for row, record in enumerate(self.records):
             final = {name: found[row] for name, found in metrics.items()}
             predicted = None if predictions is None else predictions[row]

@@ -1,0 +1,128 @@
+"""Design against ledger: what is done, what is left, and what may no longer be trusted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from randstudy.design import Design, Trial
+from randstudy.errors import RandstudyError
+from randstudy.ledger import Ledger
+from randstudy.rows import Entry
+from randstudy.study import Study
+from randstudy.numerics import NUMERICS_VERSION
+
+WATCHED = ("data_digest", "numerics", "torch")
+"""Provenance that must be what it would be today; a difference makes an outcome stale."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Every planned trial, in exactly one list.
+
+    Attributes
+    ----------
+    done : finished or diverged, and trusted.
+    stale : done, but with other data, torch or arithmetic than today's.
+    reobserve : done, but looked at less often than is now asked.
+    failed : given up because of an error in the study's own parts; only tried again on request.
+    missing : everything else.
+    """
+
+    done: list[Trial]
+    stale: list[Trial]
+    reobserve: list[Trial]
+    failed: list[Trial]
+    missing: list[Trial]
+    changes: Mapping[str, str]
+
+    @property
+    def planned(self) -> int:
+        """Distinct trials of the design."""
+        return sum(map(len, (self.done, self.stale, self.reobserve, self.failed, self.missing)))
+
+    @property
+    def left(self) -> int:
+        """Trials that a run would train."""
+        return len(self.missing) + len(self.reobserve)
+
+
+def account(study: Study, ledger: Ledger) -> Account:
+    """Sort the trials of a study's present design by what the ledger knows of them."""
+    index = ledger.index()
+    errors = {
+        trial
+        for failure in ledger.failures()
+        if failure.kind != "infrastructure"
+        for trial in failure.trials
+    }
+    found = Account([], [], [], [], [], {})
+    changes: Counter[str] = Counter()
+    wanted: dict[object, Mapping[str, str]] = {}
+    for trial in Design(study).trials():
+        entry = index.get(trial.id)
+        if entry is None:
+            (found.failed if trial.id in errors else found.missing).append(trial)
+            continue
+        data = trial.recipe.data
+        if data not in wanted:
+            wanted[data] = today(trial)
+        different = differences(entry, wanted[data])
+        if different:
+            changes.update(different)
+            found.stale.append(trial)
+        elif unseen(study, trial, entry):
+            found.reobserve.append(trial)
+        else:
+            found.done.append(trial)
+    lines = {line: f"{count:,} trials" for line, count in sorted(changes.items())}
+    return Account(found.done, found.stale, found.reobserve, found.failed, found.missing, lines)
+
+
+def today(trial: Trial) -> Mapping[str, str]:
+    """Return the watched provenance that a training would have now."""
+    return {
+        "data_digest": trial.recipe.data.digest(),
+        "numerics": NUMERICS_VERSION,
+        "torch": version("torch"),
+    }
+
+
+def differences(entry: Entry, wanted: Mapping[str, str]) -> list[str]:
+    """Return a line for each watched fact in which an outcome differs from today's."""
+    return [
+        f"{name}: {entry.provenance.get(name, 'unknown')} -> {value}"
+        for name, value in wanted.items()
+        if entry.provenance.get(name) != value
+    ]
+
+
+def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
+    """Tell whether a finished outcome lacks evaluations or predictions that are now asked for."""
+    if entry.status != "finished":
+        return False
+    recipe, asked = trial.recipe, study.evaluation
+    interval = asked.every_steps or (asked.every_epochs or 1) * recipe.steps_per_epoch
+    wanted = -(-recipe.total_steps // interval)
+    shape = recipe.data.shape()
+    predictions = asked.predictions and shape.target == "class" and shape.outputs <= 256
+    return entry.evaluations < wanted or (predictions and not entry.predicted)
+
+
+def refuse_stale(found: Account) -> None:
+    """Stop when outcomes are stale and nobody said what to do about it.
+
+    Raises
+    ------
+    RandstudyError
+        with the differences and both ways on.
+    """
+    if found.stale:
+        lines = "\n".join(f"  {line} ({count})" for line, count in found.changes.items())
+        raise RandstudyError(
+            f"{len(found.stale):,} outcomes in the ledger were trained with other data or "
+            f"versions than today's:\n{lines}\n"
+            "Add --accept-stale to keep them beside new ones, or --retrain-stale to train them again."
+        )

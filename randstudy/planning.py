@@ -1,0 +1,214 @@
+"""What a study would train, and what that takes, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from randstudy.accounting import Account, account
+from randstudy.calibrations import Calibrations
+from randstudy.design import Design, Trial
+from randstudy.ledger import Ledger
+from randstudy.packs import Shape, shape_of, widest
+from randstudy.progress import duration
+from randstudy.study import Study
+
+USUAL_WIDTH = 32
+"""Trials a pack that a plan assumes for a shape that was never timed."""
+
+LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 2_200, 45, 7_500, 420
+"""Disk taken by a ledger row, by each of its evaluations, by an MLflow run with its parameters and
+tags, and by each of its metric values; ``benchmarks/throughput.py`` prints what they really were."""
+
+SIGN_FLIP_FLOOR = 6
+"""Fewest pairs with which a two-sided paired sign-flip test can reach .05: 2 / 2^6 < .05."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The size of a study.
+
+    Attributes
+    ----------
+    trials, cells, packs : of the whole design; packs by measured, given or assumed widths.
+    done, left : trials that the ledger holds, and that a run would train.
+    mlflow_runs, mlflow_metrics : rows that the whole study comes to in MLflow.
+    disk_bytes : what the trials that are left add to the store, about.
+    seconds, accelerator_hours : what is left takes, if measured.
+    """
+
+    name: str
+    question: str
+    trials: int
+    cells: int
+    packs: int
+    done: int
+    left: int
+    stale: int
+    failed: int
+    mlflow_runs: int
+    mlflow_metrics: int
+    disk_bytes: int
+    workers: int
+    widths: dict[str, int]
+    measured: bool
+    seconds: float | None
+    accelerator_hours: float | None
+    notes: tuple[str, ...]
+    resolved: dict[str, Any]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return the plan for people."""
+        packed = "measured" if self.measured else "assumed; --measure times them"
+        lines = [
+            self.question or self.name,
+            "",
+            *(f"  {name} = {value}" for name, value in flat(self.resolved)),
+            "",
+            f"cells   {self.cells:,}",
+            f"trials  {self.trials:,} ({self.done:,} done, {self.left:,} to train)",
+            f"packs   {self.packs:,} on {self.workers} workers ({packed})",
+            *(f"          {width:4d} a pack  {shape}" for shape, width in self.widths.items()),
+            f"MLflow  {self.mlflow_runs:,} runs, about {self.mlflow_metrics:,} metric values",
+            f"disk    about {self.disk_bytes / 1e6:,.1f} MB more",
+        ]
+        if self.seconds is not None:
+            lines.append(f"time    about {duration(self.seconds)}, start-up apart")
+        if self.accelerator_hours is not None:
+            lines.append(f"        {self.accelerator_hours:.2f} accelerator-hours")
+        return "\n".join([*lines, *(f"note    {note}" for note in self.notes)])
+
+
+def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> Plan:
+    """Work out the size of a study; with `measure`, time a few steps of each shape of pack."""
+    design = Design(study)
+    found = account(study, Ledger(store))
+    trials = list(design.trials())
+    shapes: dict[Shape, list[Trial]] = {}
+    for trial in trials:
+        shapes.setdefault(shape_of(trial.recipe), []).append(trial)
+    calibrations = Calibrations(store, study.resources)
+    timed = _timed(study, shapes, calibrations) if measure else {}
+    widths = {
+        shape: pack_size or _width(shape, some[0], calibrations, timed)
+        for shape, some in shapes.items()
+    }
+    left = Counter(shape_of(trial.recipe) for trial in found.missing + found.reobserve)
+    workers = max(1, (os.cpu_count() or 1) // study.resources.cpus)
+    work = sum(timed[shape] * count for shape, count in left.items()) if timed else None
+    gpus = study.resources.gpus
+    evaluations = sum(curve_points(study, trial) for trial in trials)
+    return Plan(
+        name=study.name,
+        question=study.question,
+        trials=len(trials),
+        cells=len(design.cells),
+        packs=sum(math.ceil(len(some) / widths[shape]) for shape, some in shapes.items()),
+        done=len(found.done),
+        left=found.left,
+        stale=len(found.stale),
+        failed=len(found.failed),
+        mlflow_runs=(1 + len(design.cells) + len(trials)) if study.tracking.enabled else 0,
+        mlflow_metrics=evaluations if study.tracking.enabled else 0,
+        disk_bytes=_disk(study, found.missing + found.reobserve),
+        workers=workers,
+        widths={str(shape): width for shape, width in widths.items()},
+        measured=bool(timed) or bool(pack_size),
+        seconds=None if work is None else work / workers,
+        accelerator_hours=None if work is None or not gpus else work * gpus / 3600,
+        notes=tuple(notes(study, design, found)),
+        resolved=study.resolved(),
+    )
+
+
+def _timed(
+    study: Study, shapes: dict[Shape, list[Trial]], calibrations: Calibrations
+) -> dict[Shape, float]:
+    """Time each shape on this machine; return seconds of one worker a trial."""
+    from randstudy import execution
+    from randstudy.worker import SHARE, free_memory
+
+    device, threads = execution.device(study.resources), execution.threads(study.resources)
+    from randstudy.training.calibration import calibrate
+
+    memory = int(free_memory(device) * SHARE)
+    for shape, some in shapes.items():
+        calibrations.add(
+            shape, asdict(calibrate(some[0], device=device, threads=threads, memory=memory))
+        )
+    found = {shape: calibrations.of(shape) for shape in shapes}
+    return {shape: float(known["seconds_per_trial"]) for shape, known in found.items() if known}
+
+
+def _width(
+    shape: Shape, trial: Trial, calibrations: Calibrations, timed: dict[Shape, float]
+) -> int:
+    known = calibrations.of(shape)
+    if known:
+        return int(known["width"])
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return min(USUAL_WIDTH, widest(trial.recipe, memory))
+
+
+def evaluations_of(study: Study, trial: Trial) -> int:
+    """Return how often a trial is evaluated on validation examples."""
+    asked, recipe = study.evaluation, trial.recipe
+    interval = asked.every_steps or (asked.every_epochs or 1) * recipe.steps_per_epoch
+    return math.ceil(recipe.total_steps / interval)
+
+
+def curve_points(study: Study, trial: Trial) -> int:
+    """Return the metric values that a trial's run holds: curves and final metrics."""
+    classes = trial.recipe.data.shape().target == "class"
+    return evaluations_of(study, trial) * (3 if classes else 2) + (2 if classes else 1)
+
+
+def _disk(study: Study, trials: list[Trial]) -> int:
+    total = 0
+    for trial in trials:
+        evaluations = evaluations_of(study, trial)
+        kept = trial.recipe.data.sizes().test if study.evaluation.predictions else 0
+        total += LEDGER_BYTES + EVALUATION_BYTES * evaluations + kept
+        if study.tracking.enabled:
+            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial)
+    return total
+
+
+def notes(study: Study, design: Design, found: Account) -> list[str]:
+    """Return what a reader should know before starting."""
+    said = []
+    cells = len(design.cells)
+    n = len(design) // cells if cells else 0
+    if n < SIGN_FLIP_FLOOR:
+        said.append(
+            f"n = {n} a cell: a paired sign-flip test cannot reach .05 below {SIGN_FLIP_FLOOR} pairs"
+        )
+    if found.stale:
+        said.append(f"{len(found.stale):,} outcomes are stale: run will ask what to do")
+    if found.reobserve:
+        said.append(f"{len(found.reobserve):,} trials train again for more evaluations")
+    if found.failed:
+        said.append(f"{len(found.failed):,} trials failed before: run --retry-failed")
+    return said
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return (dotted field, value as JSON) of nested values, leaving out empty ones."""
+    found: list[tuple[str, str]] = []
+    for name, value in tree.items():
+        if isinstance(value, dict) and value and name not in ("factors", "arms"):
+            found += flat(value, f"{prefix}{name}.")
+        elif name in ("factors", "arms") and value:
+            found += [(f"{name}.{key}", json.dumps(levels)) for key, levels in value.items()]
+        elif value not in ({}, [], "", None):
+            found.append((f"{prefix}{name}", json.dumps(value)))
+    return found

@@ -1,0 +1,199 @@
+"""Running a study: train what is missing, mirror it in MLflow, account for every trial."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from randstudy import execution
+from randstudy.accounting import Account, account, refuse_stale
+from randstudy.calibrations import Calibrations
+from randstudy.design import Design
+from randstudy.ledger import Ledger
+from randstudy.lock import lock
+from randstudy.orders import Order, places
+from randstudy.outcomes import Failure
+from randstudy.progress import Progress, duration, shown
+from randstudy.scheduling import Queue, Work
+from randstudy.study import Study
+from randstudy.tracking import Report, start
+
+Stale = Literal["refuse", "accept", "retrain"]
+
+INTERRUPTED, TERMINATED = 130, 75
+"""Exit codes after Ctrl-C and SIGTERM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is carried out; nothing here changes a trial's numbers."""
+
+    pack_size: int | None = None
+    address: str | None = None
+    stale: Stale = "refuse"
+    retry_failed: bool = False
+
+
+@dataclass
+class Result:
+    """What a run came to."""
+
+    account: Account
+    trained: int
+    diverged: int
+    failures: list[Failure]
+    mirror: Report | None
+    stop: execution.Stop
+
+    @property
+    def exit_code(self) -> int:
+        """0 all accounted for, 1 some failed, 75 after SIGTERM, 130 after Ctrl-C."""
+        if self.stop.signal is not None:
+            return INTERRUPTED if self.stop.signal == signal.SIGINT else TERMINATED
+        left = self.account.missing or self.account.failed or self.account.reobserve
+        return 1 if left or self.stop.fatal else 0
+
+
+def run(study: Study, store: Path, options: Options, out: TextIO = sys.stderr) -> Result:
+    """Train what the ledger lacks of a study's design.
+
+    Raises
+    ------
+    RandstudyError
+        nothing was started: stale outcomes, a held lock, resources that the cluster lacks.
+    """
+    ledger = Ledger(store)
+    with lock(store, study.name):
+        before = _prepared(study, ledger, options)
+        ledger.write_plan(study.name, json.dumps(study.resolved(), indent=1))
+        exporter = start(study, store) if study.tracking.enabled else None
+        driver = Driver(study, store, ledger, options, before, out)
+        try:
+            if driver.todo:
+                driver.train()
+        finally:
+            mirror = exporter.finish() if exporter is not None else None
+        ledger.compact()
+        after = account(study, ledger)
+    return Result(
+        after,
+        driver.progress.ended,
+        driver.progress.diverged,
+        driver.failures,
+        mirror,
+        driver.stop,
+    )
+
+
+def _prepared(study: Study, ledger: Ledger, options: Options) -> Account:
+    """Return the account to start from, with stale outcomes settled as asked."""
+    found = account(study, ledger)
+    if options.stale == "refuse":
+        refuse_stale(found)
+    if options.stale == "retrain" and found.stale:
+        ledger.forget([trial.id for trial in found.stale], "retrained: stale")
+        return account(study, ledger)
+    return found
+
+
+class Driver:
+    """One run: the queue, what workers report, and what people see of it."""
+
+    def __init__(
+        self,
+        study: Study,
+        store: Path,
+        ledger: Ledger,
+        options: Options,
+        before: Account,
+        out: TextIO,
+    ) -> None:
+        self.study, self.store, self.ledger = study, store, ledger
+        self.options, self.out = options, out
+        retried = before.failed if options.retry_failed else []
+        self.todo = before.missing + before.reobserve + retried
+        self.failures: list[Failure] = []
+        self.stop = execution.Stop()
+        self.progress = Progress(
+            planned=before.planned,
+            before=before.planned - len(self.todo),
+            metric=study.metric,
+            maximize=study.direction == "maximize",
+            cells_of=self._cells(),
+        )
+
+    def train(self) -> None:
+        """Start Ray, train the queue empty, and leave."""
+        resources = self.study.resources
+        self._say(f"{len(self.todo):,} of {self.progress.planned:,} trials to train; starting Ray")
+        with execution.cluster(self.options.address) as ray:
+            workers = execution.workers(ray, resources)
+            self.calibrations = Calibrations(self.store, resources)
+            self.queue = Queue(
+                self.todo,
+                workers=workers,
+                width=self.options.pack_size,
+                fail=self._fail,
+                known=self.calibrations.known(self.todo),
+            )
+            self.share = 1 / workers if not resources.gpus else min(1.0, resources.gpus)
+            with shown(self.progress, self.out) as self.refresh:
+                execution.execute(
+                    self.queue,
+                    resources=resources,
+                    order=self._order,
+                    told=self._told,
+                    stop=self.stop,
+                )
+        if self.stop.fatal:
+            self._say(self.stop.fatal)
+        spent = duration(self.progress.seconds)
+        self._say(f"{self.progress.line()}; {self.progress.ended:,} trained in {spent}")
+
+    def _cells(self) -> Mapping[str, list[str]]:
+        """Return the labels of the cells of each trial still to be trained."""
+        wanted = {trial.id for trial in self.todo}
+        found: dict[str, list[str]] = {}
+        if wanted:
+            for cell, trial in Design(self.study).points():
+                if trial.id in wanted:
+                    found.setdefault(trial.id, []).append(cell.label)
+        return found
+
+    def _order(self, work: Work) -> dict[str, Any]:
+        evaluation = self.study.evaluation
+        return Order(
+            number=work.number,
+            kind=work.kind,
+            trials=tuple(trial.settings for trial in work.trials),
+            store=str(self.store),
+            device=execution.device(self.study.resources),
+            threads=execution.threads(self.study.resources),
+            share=self.share,
+            observe={
+                "every_epochs": evaluation.every_epochs,
+                "every_steps": evaluation.every_steps,
+                "predictions": evaluation.predictions,
+            },
+            metric=self.study.metric,
+            places=places(work.shape.data),
+        ).plain()
+
+    def _told(self, work: Work, report: Mapping[str, Any]) -> None:
+        if work.kind == "calibrate" and "width" in report:
+            self.calibrations.add(work.shape, report)
+        self.progress.told(work, report)
+        self.refresh()
+
+    def _fail(self, failure: Failure) -> None:
+        self.ledger.fail(failure)
+        self.failures.append(failure)
+        self.progress.failed += len(failure.trials)
+
+    def _say(self, line: str) -> None:
+        print(line, file=self.out, flush=True)

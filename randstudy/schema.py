@@ -1,0 +1,139 @@
+"""The study file's grammar as a JSON Schema, for editors."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import MISSING
+from typing import Any, Literal, get_args, get_origin
+
+from randstudy.canonical import minimal
+from randstudy.expectation import is_part, members
+from randstudy.fields import Setting, alias_target, aliases, settings
+from randstudy.header import Header
+from randstudy.parts import Part, Range
+from randstudy.recipe import Recipe
+from randstudy.replicates import Count
+from randstudy.streams import STREAMS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+_BOUNDS = {
+    "least": "minimum",
+    "most": "maximum",
+    "above": "exclusiveMinimum",
+    "below": "exclusiveMaximum",
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of study files.
+
+    It knows fields, types, bounds and names; what depends on several fields, or on the data, is
+    told by ``randstudy plan``.
+    """
+    body = _section(Header)
+    recipe = _section(Recipe)
+    body["properties"] |= recipe["properties"] | _design()
+    # Required fields may come from factors or arms, so their absence is no error here.
+    return {"$schema": DIALECT, "title": "randstudy study", **body}
+
+
+def _design() -> dict[str, Any]:
+    """Return the schema of what is varied."""
+    count = {"anyOf": [{"type": "integer", "minimum": 1}, {**_section(Count)}]}
+    stream = {"enum": list(STREAMS)}
+    group = "|".join(STREAMS)
+    groups = {
+        "type": "object",
+        "patternProperties": {rf"^({group})( *\+ *({group}))*$": count},
+        "additionalProperties": False,
+    }
+    fields = {"type": "object", "description": "field -> level"}
+    return {
+        "factors": {
+            "type": "object",
+            "description": "field (or its unambiguous end) -> levels; all are crossed",
+            "additionalProperties": {"type": "array", "minItems": 1},
+        },
+        "arms": {
+            "type": "object",
+            "description": "name -> fields that are set together; crossed with the factors",
+            "additionalProperties": fields,
+        },
+        "exclude": {
+            "type": "array",
+            "description": "cells that are left out",
+            "items": {"type": "object", "description": "factor -> level", "minProperties": 1},
+        },
+        "replicates": {
+            "description": "of all streams that are not fixed, or of groups of streams, crossed",
+            "anyOf": [*count["anyOf"], groups],
+            "default": 1,
+        },
+        "fixed": {
+            "type": "array",
+            "description": "streams that are held at replicate 0",
+            "items": stream,
+            "uniqueItems": True,
+        },
+    }
+
+
+def _section(owner: type) -> dict[str, Any]:
+    """Return the schema of a dataclass."""
+    properties = {name: _setting(setting) for name, setting in settings(owner).items()}
+    for alias in aliases(owner):
+        target = alias_target(owner, alias)
+        properties[alias] = {
+            **_kind(settings(owner)[target].kind, settings(owner)[target].bounds),
+            "description": f"another way to give {target}",
+        }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    """Return the schema of one field."""
+    found = _kind(setting.kind, setting.bounds)
+    if setting.doc:
+        found = {**found, "description": setting.doc}
+    if setting.default is not MISSING:
+        found = {**found, "default": minimal(setting.default, setting.kind)}
+    return found
+
+
+def _kind(kind: Any, bounds: Range | None) -> dict[str, Any]:
+    """Return the schema of a type."""
+    alternatives = members(kind)
+    if len(alternatives) > 1:
+        return {"anyOf": [_kind(one, bounds) for one in alternatives]}
+    if is_part(kind):
+        return _part(kind)
+    if dataclasses.is_dataclass(kind):
+        assert isinstance(kind, type)
+        return _section(kind)
+    if get_origin(kind) is Literal:
+        return {"enum": list(get_args(kind))}
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _kind(get_args(kind)[0], bounds)}
+    return {"type": _NAMES[kind], **(_limits(bounds) if kind in (int, float) else {})}
+
+
+def _limits(bounds: Range | None) -> dict[str, float]:
+    """Return a range in the schema's words."""
+    if bounds is None:
+        return {}
+    values = {word: getattr(bounds, name) for name, word in _BOUNDS.items()}
+    return {word: value for word, value in values.items() if value is not None}
+
+
+def _part(kind: type[Part]) -> dict[str, Any]:
+    """Return the schema of a kind of part: a name, or a mapping for each part."""
+    own = {"type": "string", "pattern": "^[^:]+:[^:]+$", "description": "package.module:Class"}
+    mappings = []
+    for name, part in kind.choices.items():
+        body = _section(part)
+        body["properties"] = {"name": {"const": name}} | body["properties"]
+        body["description"] = (part.__doc__ or name).splitlines()[0]
+        mappings.append(body)
+    elsewhere = {"type": "object", "properties": {"name": own}, "required": ["name"]}
+    return {"anyOf": [{"enum": [*kind.choices]}, own, *mappings, elsewhere]}

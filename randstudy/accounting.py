@@ -10,9 +10,9 @@ from importlib.metadata import version
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
+from randstudy.numerics import NUMERICS_VERSION
 from randstudy.rows import Entry
 from randstudy.study import Study
-from randstudy.numerics import NUMERICS_VERSION
 
 WATCHED = ("data_digest", "numerics", "torch")
 """Provenance that must be what it would be today; a difference makes an outcome stale."""
@@ -124,5 +124,6 @@ def refuse_stale(found: Account) -> None:
         raise RandstudyError(
             f"{len(found.stale):,} outcomes in the ledger were trained with other data or "
             f"versions than today's:\n{lines}\n"
-            "Add --accept-stale to keep them beside new ones, or --retrain-stale to train them again."
+            "Add --accept-stale to keep them beside new ones, or --retrain-stale to train them "
+            "again."
         )

@@ -92,10 +92,16 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
     found: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     found.set_defaults(command=function)
     found.add_argument("study", metavar="STUDY", type=Path, help="a study file")
-    found.add_argument("--store", type=Path, default=Path("results"), metavar="DIR",
-                       help="folder of the ledger (default: %(default)s)")  # fmt: skip
-    found.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", dest="overrides",
-                       help="set a field of the study, as if written in the file")  # fmt: skip
+    folder = "folder of the ledger (default: %(default)s)"
+    found.add_argument("--store", type=Path, default=Path("results"), metavar="DIR", help=folder)
+    found.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="overrides",
+        help="set a field of the study, as if written in the file; repeatable",
+    )
     return found
 
 
@@ -130,8 +136,8 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from randstudy.running import Options, run
     from randstudy.closing import closing
+    from randstudy.running import Options, run
 
     study, store = _study(options)
     stale = "accept" if options.accept_stale else "retrain" if options.retrain_stale else "refuse"
@@ -186,9 +192,9 @@ def _ui(options: argparse.Namespace) -> int:
     from randstudy.tracking import ui
 
     study, store = _study(options)
-    arguments, environment = ui(study, store, port=options.port)
-    print(f"http://127.0.0.1:{options.port} (Ctrl-C ends it)", flush=True)
-    os.execvpe(arguments[0], arguments, environment)
+    command = ui(store, study, port=options.port)
+    print(f"{command.url} (Ctrl-C ends it)", flush=True)
+    os.execvpe(command.argv[0], command.argv, command.env)
 
 
 def _schema(_options: argparse.Namespace) -> int:

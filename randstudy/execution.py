@@ -7,6 +7,7 @@ missing as a new Tune run and needs no state of Ray's.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -21,8 +22,8 @@ from typing import Any
 from randstudy.errors import RandstudyError
 from randstudy.header import Resources
 from randstudy.ledger import new_attempt
-from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
 from randstudy.numerics import ENVIRONMENT
+from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
 
 STEP_SECONDS = 2.0
 """Time between a worker's reports: short enough for a live view, long enough to cost nothing."""
@@ -136,7 +137,9 @@ def trainable() -> type:
             self.worker = Worker(Order(**config["order"]))
 
         def step(self) -> dict[str, Any]:
-            return self.worker.step(STEP_SECONDS)
+            report = self.worker.step(STEP_SECONDS)
+            # As text, since Tune flattens nested results on their way to the searcher.
+            return {"done": report["done"], "report": json.dumps(report)}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.setup(new_config)
@@ -166,7 +169,7 @@ def searcher(
 
     class AskTell(Searcher):
         def __init__(self) -> None:
-            super().__init__(metric="committed", mode="max")
+            super().__init__(metric="done", mode="max")
             self.given: dict[str, Work] = {}
 
         def suggest(self, trial_id: str) -> Any:
@@ -181,7 +184,7 @@ def searcher(
 
         def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
             if not result.get("done"):
-                told(self.given[trial_id], result)
+                told(self.given[trial_id], json.loads(result["report"]))
 
         def on_trial_complete(
             self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -193,8 +196,9 @@ def searcher(
                 if not stop:
                     lost(queue, work, deaths.pop(trial_id, ""), stop)
                 return
-            told(work, result)
-            settle(queue, work, result, stop)
+            report = json.loads(result["report"])
+            told(work, report)
+            settle(queue, work, report, stop)
 
         def save(self, checkpoint_path: str) -> None:
             """Nothing to save: the ledger holds what is done."""
@@ -214,14 +218,14 @@ def lost(queue: Queue, work: Work, said: str, stop: Stop) -> None:
         stop.fatal = f"no worker can train anything here: {message}"
 
 
-def settle(queue: Queue, work: Work, result: Mapping[str, Any], stop: Stop) -> None:
+def settle(queue: Queue, work: Work, report: Mapping[str, Any], stop: Stop) -> None:
     """Tell the queue what became of work that came back."""
-    if "fatal" in result:
-        stop.fatal = str(result["fatal"])
-    elif "mishap" in result:
-        queue.mishap(work.number, Mishap(**result["mishap"]), result["committed"])
+    if "fatal" in report:
+        stop.fatal = str(report["fatal"])
+    elif "mishap" in report:
+        queue.mishap(work.number, Mishap(**report["mishap"]), report["committed"])
     elif work.kind == "calibrate":
-        queue.calibrated(work.number, int(result["width"]))
+        queue.calibrated(work.number, int(report["width"]))
     else:
         queue.trained(work.number)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from randstudy.models import Model
 from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
 from randstudy.recipe import Recipe
 from randstudy.tasks import Data
-from randstudy.models import Model
 
 WIDEST = 256
 """Widest pack that `auto` considers; where measured, wider ones were no faster a trial."""

@@ -1,6 +1,7 @@
 """Parts: what a study names (data, model, init, pruning, optimizer), each kind a registry.
 
-A part is a frozen, keyword-only dataclass whose fields are its settings. Declaring it registers it::
+A part is a frozen, keyword-only dataclass whose fields are its settings; to declare it is to
+register it::
 
     @dataclass(frozen=True, kw_only=True)
     class Orthogonal(Init, name="orthogonal"):

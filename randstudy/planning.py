@@ -23,7 +23,7 @@ USUAL_WIDTH = 32
 
 LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 2_200, 45, 7_500, 420
 """Disk taken by a ledger row, by each of its evaluations, by an MLflow run with its parameters and
-tags, and by each of its metric values; ``benchmarks/throughput.py`` prints what they really were."""
+tags, and by each of its metric values; ``benchmarks/throughput.py`` prints what they were."""
 
 SIGN_FLIP_FLOOR = 6
 """Fewest pairs with which a two-sided paired sign-flip test can reach .05: 2 / 2^6 < .05."""
@@ -190,7 +190,7 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
     n = len(design) // cells if cells else 0
     if n < SIGN_FLIP_FLOOR:
         said.append(
-            f"n = {n} a cell: a paired sign-flip test cannot reach .05 below {SIGN_FLIP_FLOOR} pairs"
+            f"n = {n} a cell: a paired sign-flip test cannot reach .05 below n = {SIGN_FLIP_FLOOR}"
         )
     if found.stale:
         said.append(f"{len(found.stale):,} outcomes are stale: run will ask what to do")

@@ -80,12 +80,14 @@ class Entry:
     file: Path
 
     @property
-    def rank(self) -> tuple[int, bool, str, str]:
+    def rank(self) -> tuple[bool, int, str, str]:
         """Sort key among outcomes of one trial; the least is the one that counts.
 
-        More observed wins, then the smallest attempt id.
+        More observed wins (predictions, then evaluations), then the smallest attempt id. Trials
+        that are trained again to be looked at more closely always keep predictions, so one study's
+        wishes never undo another's.
         """
-        return (-self.evaluations, not self.predicted, self.attempt, self.file.name)
+        return (not self.predicted, -self.evaluations, self.attempt, self.file.name)
 
 
 def encode(outcomes: Sequence[Outcome], attempt: str) -> bytes:

@@ -28,6 +28,9 @@ Stale = Literal["refuse", "accept", "retrain"]
 INTERRUPTED, TERMINATED = 130, 75
 """Exit codes after Ctrl-C and SIGTERM."""
 
+STOPPING_SECONDS, MIRROR_SECONDS, MIRROR_SECONDS_PER_TRIAL = 4.0, 60.0, 0.1
+"""Longest wait for MLflow at the end; the next run writes what it did not get to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -77,7 +80,7 @@ def run(study: Study, store: Path, options: Options, out: TextIO = sys.stderr) -
             if driver.todo:
                 driver.train()
         finally:
-            mirror = exporter.finish() if exporter is not None else None
+            mirror = exporter.finish(patience(driver)) if exporter is not None else None
         ledger.compact()
         after = account(study, ledger)
     return Result(
@@ -88,6 +91,13 @@ def run(study: Study, store: Path, options: Options, out: TextIO = sys.stderr) -
         mirror,
         driver.stop,
     )
+
+
+def patience(driver: Driver) -> float:
+    """Return how long to wait for MLflow: seconds when asked to stop, else time to catch up."""
+    if driver.stop.signal is not None:
+        return STOPPING_SECONDS
+    return MIRROR_SECONDS + MIRROR_SECONDS_PER_TRIAL * driver.progress.planned
 
 
 def _prepared(study: Study, ledger: Ledger, options: Options) -> Account:
@@ -117,6 +127,7 @@ class Driver:
         self.options, self.out = options, out
         retried = before.failed if options.retry_failed else []
         self.todo = before.missing + before.reobserve + retried
+        self.reobserving = bool(before.reobserve)
         self.failures: list[Failure] = []
         self.stop = execution.Stop()
         self.progress = Progress(
@@ -178,7 +189,7 @@ class Driver:
             observe={
                 "every_epochs": evaluation.every_epochs,
                 "every_steps": evaluation.every_steps,
-                "predictions": evaluation.predictions,
+                "predictions": evaluation.predictions or self.reobserving,
             },
             metric=self.study.metric,
             places=places(work.shape.data),

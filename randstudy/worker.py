@@ -14,10 +14,10 @@ from typing import Any
 
 from randstudy.errors import LedgerError
 from randstudy.ledger import Ledger, new_attempt
+from randstudy.numerics import prepare_environment
 from randstudy.orders import Order
 from randstudy.training import Observation, PackRun
 from randstudy.training.calibration import calibrate
-from randstudy.numerics import prepare_environment
 
 FLUSH_SECONDS = 30.0
 """Longest time that an ended trial waits in memory for its commit."""

@@ -5,6 +5,7 @@ Each model names its tensor program (``program``, a ``module:class`` imported on
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -88,7 +89,7 @@ class Mlp(Model, name="mlp"):
     def parameters(self, shape: TaskShape) -> tuple[Parameter, ...]:
         """Return weights and biases from the first hidden layer to the output."""
         sizes = (math.prod(shape.inputs), *self.widths, shape.outputs)
-        layers = zip(sizes, sizes[1:], strict=False)
+        layers = itertools.pairwise(sizes)
         return tuple(
             parameter
             for index, (inputs, outputs) in enumerate(layers)

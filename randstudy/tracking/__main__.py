@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from randstudy.tracking.exporter import FINISH, line
@@ -15,6 +16,7 @@ from randstudy.tracking.plan import Plan
 from randstudy.tracking.session import Session, backoff
 
 POLL_SECONDS = 0.5
+SAY_SECONDS = 1.0
 IDLE_SHARE = 20
 LOCK_SECONDS = 2.0
 LAST_TRIES = 3
@@ -61,15 +63,40 @@ class LifeLine:
         self._said.wait(seconds)
 
 
-def follow(session: Session, driver: LifeLine) -> None:
+class Voice:
+    """Says how far the mirror is: one line a second at most, and only when it is another."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._said = ""
+        self._next = 0.0
+
+    def say(self) -> None:
+        """Print the report if it is time for one."""
+        if time.monotonic() < self._next:
+            return
+        now = line(self._session.report(done=False))
+        if now != self._said:
+            print(now, flush=True)
+        self._said, self._next = now, time.monotonic() + SAY_SECONDS
+
+    def before(self, stop: Callable[[], bool]) -> Callable[[], bool]:
+        """Return `stop`, saying something where it is asked."""
+
+        def ask() -> bool:
+            self.say()
+            return stop()
+
+        return ask
+
+
+def follow(session: Session, driver: LifeLine, voice: Voice) -> None:
     """Keep up with the ledger until the driver says something."""
-    failures, told = 0, ""
+    failures = 0
     while not driver.told():
         begun = time.monotonic()
-        failures = 0 if session.advance(driver.told) else failures + 1
-        if (now := line(session.report(done=False))) != told:
-            print(now, flush=True)
-            told = now
+        failures = 0 if session.advance(voice.before(driver.told)) else failures + 1
+        voice.say()
         # Looking at a large ledger costs something; look the less often.
         spent = time.monotonic() - begun
         driver.wait(max(POLL_SECONDS, backoff(failures), min(IDLE_SHARE * spent, 5.0)))
@@ -86,10 +113,11 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     with Session(plan, store, LOCK_SECONDS) as session:
-        follow(session, driver)
+        voice = Voice(session)
+        follow(session, driver, voice)
         done = False
         for tried in range(LAST_TRIES):
-            if driver.gone() or (done := session.close(driver.gone)):
+            if driver.gone() or (done := session.close(voice.before(driver.gone))):
                 break
             time.sleep(backoff(tried + 1) / 4)
         if driver.gone():

@@ -37,6 +37,8 @@ from randstudy.tracking.trials import (
 )
 
 PROGRESS_SECONDS = 10.0
+FIELDS = "randstudy.fields"
+FILES = "randstudy.files"
 REFUSED = "INVALID_PARAMETER_VALUE"
 
 
@@ -133,12 +135,12 @@ class Mirror:
     def _open_study(self) -> Known:
         """Find or create the study's run and bring its tags up to date."""
         plan = self.plan
-        identity = {KIND: "study", STUDY: plan.study, "randstudy.fields": digest(dict(plan.params))}
+        identity = {KIND: "study", STUDY: plan.study, FIELDS: digest(dict(plan.params))}
         known = self._runs.known.get(("study", ""))
-        if known is not None and known.tags.get("randstudy.fields") != identity["randstudy.fields"]:
+        if known is not None and known.tags.get(FIELDS) != identity[FIELDS]:
             self._runs.delete(known)
             known = None
-        told = identity | dict(plan.tags) | provenance()
+        told = identity | dict(plan.tags) | provenance(plan.folder)
         told["randstudy.planned"] = str(len(self._home))
         if known is None:
             times = [written_at(e.attempt) for t, e in self._index.items() if t in self._home]
@@ -146,10 +148,12 @@ class Mirror:
             known = self._runs.open("study", "", plan.study, start, told, None)
         self._runs.reopen(known)
         self._runs.tag(known, told)
-        if RECORD not in known.tags:
+        files = {FILES: digest([plan.text, plan.resolved])}
+        if known.tags.get(FILES) != files[FILES]:
             self._runs.params(known, plan.params)
             self._runs.file(known, "study.yaml", plan.text or plan.resolved)
             self._runs.file(known, "resolved.json", plan.resolved)
+            self._runs.tag(known, files)
         return known
 
     def _adopt(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -52,6 +53,7 @@ class Plan:
     text : the study file as it was read; empty for a study made in Python.
     resolved : every field of the study, as JSON.
     uri : tracking URI as the study has it.
+    folder : where the driver works; its git commit is noted.
     """
 
     study: str
@@ -63,6 +65,7 @@ class Plan:
     text: str
     resolved: str
     uri: str | None
+    folder: str
     cells: tuple[PlannedCell, ...]
 
     def to_json(self) -> str:
@@ -118,6 +121,7 @@ def plan(study: Study) -> Plan:
         text=study.text,
         resolved=json.dumps(resolved, indent=2),
         uri=study.tracking.uri,
+        folder=os.getcwd(),
         cells=cells,
     )
 

@@ -16,8 +16,8 @@ PACKAGES = ("randstudy", "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "
 SECONDS = 5.0
 
 
-def provenance() -> dict[str, str]:
-    """Return versions, git commit and hardware of this process's machine, as tags."""
+def provenance(folder: str) -> dict[str, str]:
+    """Return versions, git commit of `folder` and hardware of this machine, as tags."""
     found: dict[str, object] = {f"randstudy.version.{name}": _version(name) for name in PACKAGES}
     found["randstudy.version.python"] = platform.python_version()
     found["randstudy.hardware.system"] = f"{platform.system()} {platform.release()}"
@@ -25,10 +25,12 @@ def provenance() -> dict[str, str]:
     found["randstudy.hardware.cores"] = os.cpu_count()
     found["randstudy.hardware.memory_bytes"] = _memory()
     found["randstudy.hardware.gpus"] = _said("nvidia-smi", "-L")
-    commit = _said("git", "rev-parse", "HEAD")
+    commit = _said("git", "-C", folder, "rev-parse", "HEAD")
     found["mlflow.source.git.commit"] = commit
     if commit:
-        found["randstudy.git.changed"] = bool(_said("git", "status", "--porcelain", "-uno"))
+        found["randstudy.git.changed"] = bool(
+            _said("git", "-C", folder, "status", "--porcelain", "-uno")
+        )
     found["mlflow.source.name"] = "randstudy"
     found["mlflow.user"] = _user()
     return tags(found)

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from randstudy import streams
-from randstudy.tasks import Examples, Split
 from randstudy.design import Trial
+from randstudy.tasks import Examples, Split
 
 
 class PackData:
@@ -49,7 +50,7 @@ class PackData:
         """Join arrays; a single one, a read-only memory map perhaps, is not copied on a CPU."""
         joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         # Through DLPack, as torch warns of read-only arrays; nothing ever writes to the table.
-        return torch.from_dlpack(joined).to(self.device)
+        return from_dlpack(joined).to(self.device)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs (P, B, *shape) and targets (P, B) for row numbers (P, B)."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from randstudy import inits, pruning, streams
 from randstudy.design import Trial
 from randstudy.models.program import program
+from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
 from randstudy.training.evaluation import Evaluation, evaluate
 from randstudy.training.layout import Layout
-from randstudy.numerics import configure, numerics_class, versions
 from randstudy.training.pack_data import PackData
 from randstudy.training.records import Record
 from randstudy.training.updates import Clipping, update_rule

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from randstudy.tracking import ENVIRONMENT
+from randstudy.tracking.place import ENVIRONMENT
 from tracking.world import Store
 
 

@@ -188,6 +188,8 @@ def test_more_replicates_make_new_cells_and_keep_the_trials(store: Store) -> Non
     assert store.only("study")[0] == root
     assert not cells & store.runs("cell").keys()
     assert cells == store.runs("cell", stage="deleted").keys()
+    [resolved] = (store.path / "mlartifacts").glob(f"*/{root}/artifacts/resolved.json")
+    assert '"replicates": 3' in resolved.read_text()
     assert trials < store.runs("trial").keys()
 
 
@@ -236,7 +238,9 @@ def test_runs_deleted_by_hand_are_made_again(store: Store) -> None:
     client.delete_run(next(iter(store.runs("cell"))))
     sync(asked, store.path)
     store.check_whole(asked)
-    client.delete_experiment(client.get_experiment_by_name("demo").experiment_id)
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
     sync(asked, store.path)
     store.check_whole(asked)
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from randstudy.design import Trial
 from randstudy.header import Resources
 from randstudy.packs import Shape, shape_of
 from randstudy.sealed import make_folder, replace
+from randstudy.trials import Trial
 
 
 class Calibrations:

@@ -28,10 +28,10 @@ from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
 STEP_SECONDS = 2.0
 """Time between a worker's reports: short enough for a live view, long enough to cost nothing."""
 
-RETRIES = 2
-"""Times that Tune starts a pack again when its worker died."""
+RETRIES = 1
+"""Times that Tune starts a pack again when its worker died; halves of it are tried after that."""
 
-HOPELESS = 2
+HOPELESS = 6
 """Packs in a row lost to dead workers, before any was trained, after which a run gives up."""
 
 SETTINGS = {

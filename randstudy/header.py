@@ -16,7 +16,7 @@ _ACCURACIES = ("test_accuracy", "validation_accuracy")
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """When trials are evaluated on validation and test; every epoch unless said otherwise."""
+    """When trials are evaluated on validation examples (every epoch unless said otherwise)."""
 
     every_epochs: Annotated[int | None, Range(least=1), "epochs between evaluations"] = None
     every_steps: Annotated[int | None, Range(least=1), "updates between evaluations"] = None

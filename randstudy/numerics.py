@@ -46,10 +46,13 @@ def prepare_environment() -> None:
 
 
 def configure(device: str, threads: int) -> None:
-    """Fix threads and deterministic kernels for this process."""
+    """Fix threads and deterministic kernels for this process, whatever ran in it before."""
     import torch
 
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+    torch.set_autocast_enabled(device.partition(":")[0], False)
+    torch.backends.mkldnn.set_flags(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     torch.set_float32_matmul_precision("highest")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from randstudy.design import Trial, trial_from_settings
 from randstudy.tasks import Data
+from randstudy.trials import Trial, trial_from_settings
 
 
 @dataclass(frozen=True, kw_only=True)

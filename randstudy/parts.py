@@ -61,10 +61,10 @@ class Part:
         if kind is not None:
             cls.kind = kind
             cls.choices = {}
+        cls.name = name or cls.__name__  # a part of somebody's own needs none but in messages
         if name is not None:
             if name in cls.choices:
                 raise ValueError(f"two parts of kind {cls.kind} are called {name!r}")
-            cls.name = name
             cls.choices[name] = cls
 
     def streams(self) -> frozenset[str]:

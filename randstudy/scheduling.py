@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from randstudy.design import Trial
 from randstudy.outcomes import Failure
 from randstudy.packs import Shape, evenly, shape_of
+from randstudy.trials import Trial
 
 WAIT: Literal["wait"] = "wait"
 """Nothing can be handed out before some work comes back."""

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from randstudy.design import Trial
 from randstudy.packs import widest
 from randstudy.training.pack_run import Observation, PackRun
+from randstudy.trials import Trial
 
 ENOUGH = 0.95
 """A wider pack must take less than this share of the time a trial to be worth its memory."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from randstudy import streams
-from randstudy.design import Trial
 from randstudy.tasks import Examples, Split
+from randstudy.trials import Trial
 
 
 class PackData:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from randstudy import inits, pruning, streams
-from randstudy.design import Trial
 from randstudy.models.program import program
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
@@ -20,6 +19,7 @@ from randstudy.training.layout import Layout
 from randstudy.training.pack_data import PackData
 from randstudy.training.records import Record
 from randstudy.training.updates import Clipping, update_rule
+from randstudy.trials import Trial
 
 NARROWEST = 2
 """Batched matrix products of width 1 take another path and other bits; see `numerics`."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from randstudy.design import Trial
 from randstudy.outcomes import Outcome
+from randstudy.trials import Trial
 
 
 @dataclass(kw_only=True)

@@ -48,6 +48,20 @@ class Coefficients:
         host = torch.tensor(values, dtype=torch.float64).to(torch.float32)
         return host.unsqueeze(1).to(self.like.device, non_blocking=True)
 
+    def exempt(self, values: Sequence[float]) -> Tensor | None:
+        """Return a column that is True where a value is 0, or None if there is no such row.
+
+        A row that others' coefficients do not concern is left out, not multiplied by 0: where it
+        holds an infinity, that would make NaN of numbers that are finite when it trains alone.
+        """
+        rows = torch.tensor([value == 0 for value in values]).unsqueeze(1)
+        return rows.to(self.like.device) if bool(rows.any()) else None
+
+
+def without(values: Tensor, exempt: Tensor | None) -> Tensor:
+    """Return `values` (P, D) with 0 in the exempt rows."""
+    return values if exempt is None else values.masked_fill(exempt, 0.0)
+
 
 class SgdUpdate:
     """torch.optim.SGD: L2 penalty, heavy-ball or Nesterov momentum."""
@@ -56,22 +70,28 @@ class SgdUpdate:
         rules = [training.optimizer for training in trainings]
         assert all(isinstance(rule, Sgd) for rule in rules)
         sgd = [rule for rule in rules if isinstance(rule, Sgd)]
-        make = Coefficients(weights).column
+        coefficients = Coefficients(weights)
+        make = coefficients.column
         self.nesterov = sgd[0].nesterov
         self.columns = {"step": make([-training.lr for training in trainings])}
-        if any(rule.weight_decay for rule in sgd):
-            self.columns["decay"] = make([rule.weight_decay for rule in sgd])
+        decay, momentum = [rule.weight_decay for rule in sgd], [rule.momentum for rule in sgd]
+        self.exempt: dict[str, Tensor | None] = {}
         self.state: dict[str, Tensor] = {}
-        if any(rule.momentum for rule in sgd):
-            self.columns["momentum"] = make([rule.momentum for rule in sgd])
+        if any(decay):
+            self.columns["decay"] = make(decay)
+            self.exempt["decay"] = coefficients.exempt(decay)
+        if any(momentum):
+            self.columns["momentum"] = make(momentum)
+            self.exempt["momentum"] = coefficients.exempt(momentum)
             self.state["velocity"] = torch.zeros_like(weights)
 
     def apply(self, weights: Tensor, gradient: Tensor, step: int) -> None:
         """Take one step."""
         if "decay" in self.columns:
-            gradient.addcmul_(weights, self.columns["decay"])
+            gradient.addcmul_(without(weights, self.exempt["decay"]), self.columns["decay"])
         if "momentum" in self.columns:
             velocity, momentum = self.state["velocity"], self.columns["momentum"]
+            velocity = self.state["velocity"] = without(velocity, self.exempt["momentum"])
             velocity.mul_(momentum).add_(gradient)
             gradient = gradient.addcmul_(velocity, momentum) if self.nesterov else velocity
         weights.addcmul_(gradient, self.columns["step"])
@@ -79,6 +99,9 @@ class SgdUpdate:
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows of coefficients and state."""
         self.columns = {name: column[rows] for name, column in self.columns.items()}
+        self.exempt = {
+            name: None if column is None else column[rows] for name, column in self.exempt.items()
+        }
         self.state = {name: tensor[rows] for name, tensor in self.state.items()}
 
 
@@ -88,7 +111,8 @@ class AdamUpdate:
     def __init__(self, trainings: Sequence[Training], weights: Tensor) -> None:
         self.trainings = list(trainings)
         self.state = {"mean": torch.zeros_like(weights), "square": torch.zeros_like(weights)}
-        self.make = Coefficients(weights).column
+        self.coefficients = Coefficients(weights)
+        self.make = self.coefficients.column
         self._fix_columns()
 
     def _fix_columns(self) -> None:
@@ -102,6 +126,7 @@ class AdamUpdate:
         self.admit = self.make([1 - rule.beta2 for rule in self.rules])
         self.eps = self.make([rule.eps for rule in self.rules])
         self.decay: Tensor | None = None
+        self.exempt = self.coefficients.exempt([rule.weight_decay for rule in self.rules])
         if any(rule.weight_decay for rule in self.rules):
             pairs = zip(self.trainings, self.rules, strict=True)
             shrink: Callable[[float, float], float] = (
@@ -115,7 +140,7 @@ class AdamUpdate:
             if self.decoupled:
                 weights.mul_(self.decay)
             else:
-                gradient.addcmul_(weights, self.decay)
+                gradient.addcmul_(without(weights, self.exempt), self.decay)
         mean, square = self.state["mean"], self.state["square"]
         mean.lerp_(gradient, self.toward)
         square.mul_(self.retain).addcmul_(gradient * self.admit, gradient)
@@ -147,8 +172,9 @@ class Clipping:
         self.sizes = [parameter.size for parameter in layout.parameters]
         limits = [training.clip_norm for training in trainings]
         self.active = any(limit is not None for limit in limits)
-        finite = [float("inf") if limit is None else limit for limit in limits]
-        self.limits = Coefficients(weights).column(finite)
+        # A limit is above 0, so 0 can stand for none.
+        numbers = [limit or 0.0 for limit in limits]
+        self.limits = Coefficients(weights).column(numbers)
 
     def apply(self, gradient: Tensor) -> None:
         """Clip `gradient` (P, D) in place."""
@@ -156,7 +182,8 @@ class Clipping:
             pieces = gradient.split(self.sizes, dim=1)
             norms = torch.stack([torch.linalg.vector_norm(piece, dim=1) for piece in pieces], 1)
             norms = torch.linalg.vector_norm(norms, dim=1, keepdim=True)
-            gradient.mul_((self.limits / (norms + 1e-6)).clamp_(max=1.0))
+            factors = (self.limits / (norms + 1e-6)).clamp_(max=1.0)
+            gradient.mul_(factors.masked_fill_(self.limits == 0, 1.0))
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows."""

@@ -118,7 +118,7 @@ def test_a_server_that_never_answers_is_left_at_the_time_limit(
     with silent.accept()[0]:
         begun = time.monotonic()
         report = exporter.finish(1)
-        assert time.monotonic() - begun < 1 + 5
+        assert time.monotonic() - begun < 10
     assert not report.done
     assert "stopped after 1 s" in report.error
 

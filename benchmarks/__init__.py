@@ -1,0 +1,1 @@
+"""Benchmarks: what packing, Ray Tune and the MLflow mirror cost, measured against plain code."""

@@ -1,0 +1,129 @@
+"""Imports run one way: who may import what, checked on every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import randstudy
+
+ROOT = Path(randstudy.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+
+ONLY_IN = {
+    "ray": {"execution.py"},
+    "mlflow": {"tracking"},
+    "sqlalchemy": {"tracking"},
+    "torch": {
+        "training",
+        "models/program.py",
+        "models/losses.py",
+        "models/dense.py",
+        "models/cnn.py",
+        "streams.py",
+        "numerics.py",
+        "worker.py",
+    },
+    "yaml": {"yamlfile.py", "yamlvalues.py"},
+    "rich": {"progress.py"},
+    "sklearn": {"tasks"},
+}
+"""Foreign package -> the rooms (files or folders) that may import it, at any level of a module."""
+
+LAYERS = [
+    {"errors", "outcomes", "parts", "nearest", "streams", "places", "numerics"},
+    {"tasks", "models", "inits", "pruning", "optimizers"},
+    {"recipe"},
+    {"design", "study", "trials", "packs", "orders", "replicates", "fields", "header"},
+    {"training", "ledger", "frame", "summary", "accounting", "scheduling", "lock"},
+    {"worker", "tracking", "execution", "planning", "status", "progress", "calibrations"},
+    {"running"},
+    {"closing"},
+    {"cli"},
+]
+"""A room imports at module level only from its own layer or from those before it."""
+
+
+def imports(path: Path, *, top: bool = False) -> set[str]:
+    """Return the dotted names that a module imports: all, or those at its top level only."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update({node.module} | {f"{node.module}.{alias.name}" for alias in node.names})
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_a_foreign_package_is_imported_in_its_rooms_only(package: str) -> None:
+    importers = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(name.split(".")[0] == package for name in imports(path))
+    }
+    strangers = {
+        name
+        for name in importers
+        if not any(name == home or name.startswith(f"{home}/") for home in ONLY_IN[package])
+    }
+    assert importers, f"nothing imports {package}: drop it from this table"
+    assert not strangers
+
+
+def test_rooms_import_downwards() -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    upward = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in MODULES
+        if room(path) in level
+        for name in imports(path, top=True)
+        if name.startswith("randstudy.") and level.get(name.split(".")[1], -1) > level[room(path)]
+    ]
+    assert not upward
+
+
+def test_training_reaches_neither_ray_nor_mlflow_nor_the_driver() -> None:
+    seen: set[str] = set()
+    waiting = ["randstudy.training.pack_run", "randstudy.training.calibration"]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT.parent / Path(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in seen or not path.exists():
+            continue
+        seen.add(name)
+        waiting += [found for found in imports(path) if found.startswith("randstudy")]
+    rooms = {name.split(".")[1] for name in seen if "." in name}
+    assert "inits" in rooms
+    assert not rooms & {"execution", "tracking", "running", "cli", "ledger", "frame"}
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import randstudy", {"torch", "ray", "mlflow", "pandas", "numpy"}),
+        ("import randstudy.cli; randstudy.cli.parser()", {"torch", "ray", "mlflow", "pandas"}),
+        ("import randstudy; randstudy.Study", {"torch", "ray", "mlflow"}),
+        ("import randstudy; randstudy.load", {"torch", "ray", "mlflow"}),
+        ("import randstudy.running, randstudy.planning", {"torch", "ray", "mlflow"}),
+        ("import randstudy.training", {"ray", "mlflow"}),
+        ("import randstudy.worker", {"ray", "mlflow"}),
+        ("import randstudy.tracking", {"torch", "ray", "mlflow"}),
+    ],
+)
+def test_what_an_import_does_not_load(code: str, absent: set[str]) -> None:
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not absent & set(done.stdout.split())

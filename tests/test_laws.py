@@ -1,0 +1,661 @@
+"""The laws that every result rests on: trials stand alone, streams are apart, factors are alive."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from catalogue import (
+    SmallDigits,
+    at_common_steps,
+    bits,
+    in_order,
+    lively,
+    moved,
+    recipe,
+    registered,
+    train,
+    trial,
+)
+from numpy.typing import NDArray
+
+from randstudy.design import Trial
+from randstudy.fields import settings
+from randstudy.inits import Constant, Init, KaimingNormal, Normal, Orthogonal, Uniform
+from randstudy.models import Cnn, Linear, Mlp, Model
+from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
+from randstudy.outcomes import Outcome
+from randstudy.parts import Part
+from randstudy.pruning import MagnitudePruning, Pruning, RandomPruning
+from randstudy.recipe import Recipe, Training
+from randstudy.streams import Key
+from randstudy.tasks import Data, Digits, Examples, LinearRegression, Sizes, Split, TaskShape
+from randstudy.training import PackRun
+from randstudy.trials import make_trial
+
+MODELS: dict[str, Model] = {
+    "linear": Linear(),
+    "mlp-7": Mlp(widths=(7,)),
+    "mlp-13": Mlp(widths=(13,)),
+    "mlp-33": Mlp(widths=(33,)),
+    "mlp-128": Mlp(widths=(128,)),
+    "mlp-33-7": Mlp(widths=(33, 7)),
+    "mlp-13-tanh": Mlp(widths=(13,), activation="tanh"),
+    "cnn": Cnn(),
+}
+BATCHES: tuple[int | str, ...] = (1, 8, 31, 32, "full")
+RULES = ("sgd", "adam")
+SHAPES = list(product(MODELS, BATCHES, RULES))
+
+PRUNINGS: tuple[Pruning, ...] = (
+    RandomPruning(),
+    RandomPruning(rate=0.5),
+    RandomPruning(rate=0.95),
+    MagnitudePruning(rate=0.5),
+    MagnitudePruning(rate=0.95),
+)
+
+
+def combinations() -> list[tuple[Init, Pruning]]:
+    """Every registered scheme with every pruning."""
+    inits = [lively(scheme()) for scheme in registered(Init).values()]
+    return list(product(inits, PRUNINGS))
+
+
+def optimizer(rule: str, row: int) -> Optimizer:
+    """Unequal coefficients for neighbouring rows."""
+    decay = (0.0, 1e-3)[row % 2]
+    if rule == "sgd":
+        return Sgd(momentum=(0.9, 0.5, 0.0)[row % 3], weight_decay=decay)
+    return Adam(beta1=(0.9, 0.8)[row % 3 // 2], weight_decay=decay)
+
+
+def members(model: Model, batch: int | str, rule: str, count: int) -> list[Trial]:
+    """Return the trials of one shape: all combinations, then again at the next replicate.
+
+    Learning rate, momentum, decay and clipping differ from row to row; every 11th diverges.
+    """
+    found = []
+    some = combinations()
+    for row in range(count):
+        init, pruning = some[row % len(some)]
+        lr = (0.1, 0.03, 0.01)[row % 3] * (0.1 if rule == "adam" else 1)
+        found.append(
+            trial(
+                row // len(some),
+                model=model,
+                init=init,
+                pruning=pruning,
+                optimizer=optimizer(rule, row),
+                lr=1e32 if row % 11 == 10 else lr,
+                clip_norm=(None, 0.5)[row % 5 // 4],
+                batch_size=batch,
+                steps=48 if batch == 1 else 26,
+            )
+        )
+    return found
+
+
+def assert_same(found: Sequence[Outcome], expected: Sequence[Outcome]) -> None:
+    """Outcomes agree in every bit that does not depend on when was looked."""
+    for one, other in zip(found, expected, strict=True):
+        assert bits(one, curves=False) == bits(other, curves=False), one.settings
+        here, there = at_common_steps(one, other)
+        assert here == there, one.settings
+
+
+# Law 1: a trial's numbers depend on the trial alone.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "batch", "rule"), SHAPES)
+def test_numbers_are_the_same_in_every_pack(name: str, batch: int | str, rule: str) -> None:
+    number = SHAPES.index((name, batch, rule))
+    wide = 128 if name != "cnn" else 64
+    trials = members(MODELS[name], batch, rule, wide)
+    order = list(range(wide))
+    random.Random(number).shuffle(order)
+    together = train([trials[row] for row in order], every_epochs=None, every_steps=13)
+    expected = dict(zip(order, together, strict=True))
+    assert {outcome.status for outcome in together} == {"finished", "diverged"}
+    # Over all shapes, every combination trains alone several times.
+    rows = list(range(len(combinations())))
+    first = 2 * number % len(rows)
+    rows = rows[first:] + rows[:first]
+    start = 0
+    for width, threads, every in ((1, 2, 6), (1, 1, 4), (2, 1, 2), (7, 2, 1), (29, 1, 3)):
+        some = rows[start : start + width]
+        start += width
+        apart = train([trials[row] for row in some], threads=threads, every_epochs=every)
+        assert_same(apart, [expected[row] for row in some])
+
+
+def test_every_row_of_wide_packs_has_its_place_in_the_comparison() -> None:
+    assert len(combinations()) == len(registered(Init)) * len(PRUNINGS) >= 40
+    statuses = [one.recipe.training.lr > 1 for one in members(Linear(), 8, "sgd", 45)]
+    assert 0 < sum(statuses) < 10
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["mlp-33", "cnn"])
+def test_threads_change_nothing(name: str, threads: int) -> None:
+    trials = members(MODELS[name], 8, "sgd", 16)
+    assert [bits(o) for o in train(trials, threads=threads)] == [
+        bits(o) for o in train(trials, threads=3 - threads)
+    ]
+
+
+@pytest.mark.parametrize("name", ["mlp-13", "cnn"])
+@pytest.mark.parametrize("batch", [8, "full"])
+def test_slices_of_time_change_nothing(name: str, batch: int | str) -> None:
+    trials = members(MODELS[name], batch, "adam", 12)
+    whole = train(trials)
+    run = PackRun(trials)
+    sliced, slices = [], 0
+    while not run.done:
+        run.advance(0.0)
+        slices += 1
+        sliced += run.take()
+    assert slices >= 26
+    assert [bits(o) for o in in_order(sliced, trials)] == [bits(o) for o in whole]
+
+
+def test_packs_that_take_turns_in_one_process_change_nothing() -> None:
+    groups = [members(MODELS[name], 8, "sgd", 12) for name in ("mlp-13", "cnn", "mlp-128")]
+    runs = [PackRun(group) for group in groups]
+    found: list[list[Outcome]] = [[] for _ in runs]
+    while not all(run.done for run in runs):
+        for run, outcomes in zip(runs, found, strict=True):
+            run.advance(0.0)
+            outcomes += run.take()
+    for group, outcomes in zip(groups, found, strict=True):
+        assert [bits(o) for o in in_order(outcomes, group)] == [bits(o) for o in train(group)]
+
+
+def test_looking_changes_nothing() -> None:
+    trials = members(MODELS["mlp-33"], 31, "sgd", 12)
+    always = train(trials, every_epochs=None, every_steps=1)
+    never = train(trials, every_epochs=None, every_steps=10_000, predictions=False)
+    for one, other in zip(always, never, strict=True):
+        assert one.weights_digest == other.weights_digest
+        assert bits(replace(one, predictions=None), curves=False) == bits(other, curves=False)
+        assert len(one.curve_step) == one.steps
+    assert all(other.predictions is None for other in never)
+
+
+def test_a_repeat_has_another_id_and_the_same_numbers() -> None:
+    trials = [trial(3, repeat=repeat) for repeat in range(3)]
+    assert len({one.id for one in trials}) == 3
+    first, *others = [bits(outcome) for outcome in train(trials)]
+    assert others == [first, first]
+
+
+Undo = Callable[[], object]
+
+
+def spent() -> Undo:
+    random.seed(1)
+    np.random.seed(2)  # noqa: NPY002 (the global generator is the point)
+    torch.manual_seed(3)
+    torch.rand(1000), np.random.rand(1000), random.random()  # noqa: NPY002
+    return lambda: None
+
+
+def doubled() -> Undo:
+    torch.set_default_dtype(torch.float64)
+    return lambda: torch.set_default_dtype(torch.float32)
+
+
+def coarse() -> Undo:
+    torch.set_float32_matmul_precision("medium")
+    return lambda: torch.set_float32_matmul_precision("highest")
+
+
+def flushed() -> Undo:
+    torch.set_flush_denormal(True)
+    return lambda: torch.set_flush_denormal(False)
+
+
+def cast() -> Undo:
+    torch.set_autocast_enabled("cpu", True)
+    return lambda: torch.set_autocast_enabled("cpu", False)
+
+
+def without_onednn() -> Undo:
+    torch.backends.mkldnn.set_flags(False)
+    return lambda: torch.backends.mkldnn.set_flags(True)
+
+
+def without_gradients() -> Undo:
+    torch.set_grad_enabled(False)
+    return lambda: torch.set_grad_enabled(True)
+
+
+def raising() -> Undo:
+    before = np.seterr(all="raise", under="ignore")
+    return lambda: np.seterr(**before)
+
+
+def changed_environment() -> Undo:
+    os.environ["PYTHONHASHSEED"] = "5"
+    torch.set_num_threads(2)
+    return lambda: os.environ.pop("PYTHONHASHSEED")
+
+
+DISTURBANCES = (
+    spent,
+    doubled,
+    coarse,
+    flushed,
+    cast,
+    without_onednn,
+    without_gradients,
+    raising,
+    changed_environment,
+)
+
+
+@contextmanager
+def disturbed(disturb: Callable[[], Undo]) -> Iterator[None]:
+    undo = disturb()
+    try:
+        yield
+    finally:
+        undo()
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda disturb: disturb.__name__)
+@pytest.mark.parametrize("name", ["mlp-13", "cnn"])
+def test_what_else_ran_in_the_process_changes_nothing(
+    name: str, disturb: Callable[[], Undo]
+) -> None:
+    trials = members(MODELS[name], 8, "adam", 8)
+    expected = [bits(outcome) for outcome in train(trials)]
+    with disturbed(disturb):
+        assert [bits(outcome) for outcome in train(trials)] == expected
+
+
+def test_training_leaves_the_global_generators_alone() -> None:
+    def states() -> list[Any]:
+        name, keys, *rest = np.random.get_state()  # noqa: NPY002
+        return [name, keys.tolist(), *rest, random.getstate(), torch.get_rng_state().tolist()]
+
+    before = states()
+    train([trial(0), trial(1, init=Orthogonal(), pruning=RandomPruning(rate=0.5))])
+    assert states() == before
+
+
+FRESH = """
+import json, sys
+import torch_free
+from catalogue import bits, train
+from randstudy.design import trial_from_settings
+trials = [trial_from_settings(text) for text in json.load(sys.stdin)]
+print(json.dumps([bits(outcome) for outcome in train(trials, threads=2)]))
+"""
+
+
+def test_a_fresh_process_finds_the_same_numbers() -> None:
+    trials = [*members(MODELS["mlp-33"], 31, "sgd", 12)]
+    environment = {k: v for k, v in os.environ.items() if k not in ("MKL_CBWR",)}
+    environment |= {"PYTHONPATH": str(Path(__file__).parent), "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH.replace("import torch_free\n", "")],
+        input=json.dumps([one.settings for one in reversed(trials)]),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == [bits(outcome) for outcome in reversed(train(trials))]
+
+
+class Edge(SmallDigits):
+    """One example of one pixel, two classes: small enough to reach infinite weights alive."""
+
+    def streams(self) -> frozenset[str]:
+        return frozenset()
+
+    def shape(self) -> TaskShape:
+        return TaskShape((1,), 2, "class")
+
+    def sizes(self) -> Sizes:
+        return Sizes(1, 1, 1)
+
+    def examples(self, key: Key) -> Examples:
+        return Examples(np.ones((3, 1), np.float32), np.zeros(3, np.int64))
+
+    def split(self, key: Key) -> Split:
+        train, validation, test = np.arange(3)[:, None]
+        return Split(train, validation, test)
+
+
+def test_infinite_weights_do_not_meet_the_neighbours_coefficients() -> None:
+    """A unit that is pushed to minus infinity is dead, its trial goes on: in any company."""
+
+    def edge(number: int, lr: float, **fields: Any) -> Trial:
+        fields = {"optimizer": Sgd()} | fields
+        model, init = Mlp(widths=(1,)), Normal(sd=8.0)
+        return trial(
+            number, data=Edge(), model=model, init=init, lr=lr, batch_size="full", steps=4, **fields
+        )
+
+    trials = [edge(number, 3e37) for number in range(60)]
+    plain = train(trials)
+    assert sum(one.status == "finished" for one in plain) > 20
+    neighbours = [
+        edge(0, 1e-3, optimizer=Sgd(weight_decay=0.1)),
+        edge(1, 1e-3, optimizer=Sgd(momentum=0.5)),
+        edge(2, 1e-3, clip_norm=0.5),
+    ]
+    for neighbour in neighbours:
+        assert_same(train([*trials, neighbour])[:-1], plain)
+
+
+# Law 2: streams are independent and alive.
+
+
+def streaming() -> list[Trial]:
+    """Trials that between them consume every stream that there is a use for."""
+    classes = trial(init=Normal(sd=0.1), pruning=RandomPruning(rate=0.5))
+    numbers = trial(
+        data=LinearRegression(train=45), model=Linear(), lr=0.01, pruning=RandomPruning(rate=0.3)
+    )
+    return [classes, numbers]
+
+
+CONSUMED = [
+    pytest.param(one, stream, id=f"{one.recipe.data.name}-{stream}")
+    for one in streaming()
+    for stream in sorted(one.replicates)
+]
+
+
+def draws(one: Trial) -> dict[str, NDArray[Any]]:
+    """Return what a pack of one drew from each stream."""
+    run = PackRun([one])
+    mask = np.ones_like(run.weights.numpy()) if run.mask is None else run.mask.numpy().copy()
+    found = {
+        "mask": mask,
+        "init": run.weights.numpy().copy(),
+        "split": np.concatenate([rows.numpy()[0] for rows in run.data.rows.values()]),
+        "data": run.data.inputs.numpy().copy(),
+    }
+    orders = []
+    for _ in range(2):
+        run.walk(run.steps_per_epoch)
+        rows = run.data.rows["train"][0].tolist()
+        orders.append([rows.index(row) for row in run.epoch_rows[0].tolist()])
+    return found | {"order": np.array(orders)}
+
+
+def test_all_streams_in_use_are_varied() -> None:
+    assert {stream for one in streaming() for stream in one.replicates} == {
+        "split",
+        "data",
+        "init",
+        "order",
+        "mask",
+    }
+
+
+@pytest.mark.parametrize(("one", "stream"), CONSUMED)
+def test_a_stream_is_alive(one: Trial, stream: str) -> None:
+    trials = [one, *(moved(one, stream, number) for number in (1, 2, 3))]
+    assert len({each.id for each in trials}) == 4
+    outcomes = train(trials)
+    assert len({outcome.weights_digest for outcome in outcomes}) == 4
+    assert len({outcome.metrics["validation_loss"] for outcome in outcomes}) == 4
+
+
+@pytest.mark.parametrize(("one", "stream"), CONSUMED)
+def test_a_stream_leaves_the_others_draws_alone(one: Trial, stream: str) -> None:
+    before, after = draws(one), draws(moved(one, stream, 1))
+    assert not np.array_equal(before[stream], after[stream])
+    kept = (before["mask"] * after["mask"]).astype(bool)
+    for other in set(before) - {stream}:
+        if other == "init":
+            assert np.array_equal(before[other][kept], after[other][kept])
+        else:
+            assert np.array_equal(before[other], after[other]), other
+
+
+@pytest.mark.parametrize("one", streaming(), ids=["classes", "numbers"])
+def test_the_seed_of_the_study_moves_every_stream(one: Trial) -> None:
+    before, after = draws(one), draws(make_trial(one.recipe, one.seed + 1, one.replicates))
+    for stream in one.replicates:
+        assert not np.array_equal(before[stream], after[stream]), stream
+
+
+def test_epochs_have_orders_of_their_own() -> None:
+    first, second = draws(trial())["order"]
+    assert sorted(first) == sorted(second) == list(range(45))
+    assert not np.array_equal(first, second)
+
+
+def test_the_order_is_the_same_whatever_the_batch_size() -> None:
+    assert np.array_equal(draws(trial(batch_size=8))["order"], draws(trial(batch_size=31))["order"])
+
+
+# Law 3: every effective factor is alive.
+
+
+def different(one: Recipe, other: Recipe) -> None:
+    """Two recipes have unequal ids and unequal outcomes, at the same draws."""
+    trials = [
+        make_trial(made, 0, dict.fromkeys(sorted(made.streams()), 0))
+        for made in (one.effective(), other.effective())
+    ]
+    assert trials[0].id != trials[1].id
+    first, second = (bits(train([each])[0]) for each in trials)
+    assert first != second
+
+
+PART_FIELDS: dict[tuple[type[Part], str], tuple[dict[str, Any], dict[str, Any]]] = {
+    (Mlp, "widths"): ({}, {"widths": (64,)}),
+    (Mlp, "activation"): ({}, {"activation": "tanh"}),
+    (Cnn, "channels"): ({"channels": (3,)}, {"channels": (4,)}),
+    (Constant, "weight"): ({"weight": 0.01}, {"weight": 0.02}),
+    (Constant, "bias"): ({"bias": 0.01}, {"bias": 0.02}),
+    (Uniform, "weight_range"): ({}, {"weight_range": 0.2}),
+    (Uniform, "bias_range"): ({}, {"bias_range": 0.0}),
+    (Normal, "sd"): ({}, {"sd": 0.02}),
+    (Sgd, "momentum"): ({}, {"momentum": 0.5}),
+    (Sgd, "nesterov"): ({"momentum": 0.5}, {"momentum": 0.5, "nesterov": True}),
+    (Sgd, "weight_decay"): ({}, {"weight_decay": 1e-3}),
+    (Adam, "weight_decay"): ({}, {"weight_decay": 1e-3}),
+    (AdamW, "weight_decay"): ({}, {"weight_decay": 0.1}),
+}
+PART_FIELDS |= {
+    (part, "gain"): ({}, {"gain": 0.5})
+    for part in registered(Init).values()
+    if "gain" in settings(part)
+}
+PART_FIELDS |= {
+    (part, name): ({}, {name: level})
+    for part in (Adam, AdamW)
+    for name, level in (("beta1", 0.8), ("beta2", 0.9), ("eps", 1e-3))
+}
+PART_FIELDS |= {(part, "rate"): ({}, {"rate": 0.5}) for part in registered(Pruning).values()}
+
+LINE_FIELDS: dict[str, Any] = {
+    "slope": 1.0,
+    "intercept": 1.0,
+    "noise": 0.5,
+    "train": 50,
+    "validation": 50,
+    "test": 50,
+}
+
+TRAINING_FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "optimizer": ({}, {"optimizer": Adam()}),
+    "lr": ({}, {"lr": 0.05}),
+    "batch_size": ({}, {"batch_size": 9}),
+    "epochs": ({"epochs": 2}, {"epochs": 3}),
+    "steps": ({"steps": 9}, {"steps": 10}),
+    "clip_norm": ({}, {"clip_norm": 0.5}),
+}
+
+KINDS: dict[str, type[Part]] = {"model": Model, "init": Init, "pruning": Pruning}
+
+
+def changed(part: type[Part], values: dict[str, Any]) -> Recipe:
+    """Make the recipe with a part of these settings in its place."""
+    made = part(**values)
+    if isinstance(made, Optimizer):
+        return recipe(optimizer=made, lr=0.01)
+    return recipe(**{made.kind: made}, lr=0.01)
+
+
+def test_every_field_of_every_registered_part_is_varied_here() -> None:
+    """A part that is registered without an entry above fails here, so it cannot be skipped."""
+    kinds = (*KINDS.values(), Optimizer)
+    fields = {
+        (part, name)
+        for kind in kinds
+        for part in registered(kind).values()
+        for name in settings(part)
+    }
+    assert fields == set(PART_FIELDS)
+    assert set(settings(LinearRegression)) == set(LINE_FIELDS)
+    assert set(settings(Training)) == set(TRAINING_FIELDS)
+    assert set(settings(Recipe)) == {*KINDS, "data", "training"}
+    assert set(registered(Data)) == {"digits", "linear_regression", "mnist", "fashion_mnist"}
+
+
+@pytest.mark.parametrize(
+    ("part", "field"), PART_FIELDS, ids=[f"{part.name}-{field}" for part, field in PART_FIELDS]
+)
+def test_a_field_of_a_part_is_alive(part: type[Part], field: str) -> None:
+    base, level = PART_FIELDS[part, field]
+    different(changed(part, base), changed(part, level))
+
+
+@pytest.mark.parametrize("field", TRAINING_FIELDS)
+def test_a_field_of_training_is_alive(field: str) -> None:
+    base, level = TRAINING_FIELDS[field]
+    different(recipe(**base), recipe(**level))
+
+
+@pytest.mark.parametrize("field", LINE_FIELDS)
+def test_a_field_of_the_line_is_alive(field: str) -> None:
+    others = {"model": Linear(), "lr": 0.01}
+    level = LinearRegression(**{field: LINE_FIELDS[field]})
+    different(recipe(data=LinearRegression(), **others), recipe(data=level, **others))
+
+
+@pytest.mark.parametrize("kind", [*KINDS.values(), Optimizer], ids=lambda kind: kind.kind)
+def test_every_registered_part_trains_numbers_of_its_own(kind: type[Part]) -> None:
+    """A scheme that is silently ignored would train another's numbers."""
+    ours = {"rate": 0.5} if kind is Pruning else {}
+    parts = {name: part(**ours) for name, part in registered(kind).items()}
+    if kind is Init:
+        parts = {name: lively(part) for name, part in parts.items()}
+    slot = "optimizer" if kind is Optimizer else kind.kind
+    outcomes = {name: train([trial(**{slot: part}, lr=0.01)])[0] for name, part in parts.items()}
+    digests = {outcome.weights_digest for outcome in outcomes.values()}
+    losses = {outcome.metrics["test_loss"] for outcome in outcomes.values()}
+    assert all(outcome.status == "finished" for outcome in outcomes.values())
+    assert len(digests) == len(losses) == len(parts) >= 2
+
+
+def write_idx(folder: Path, *, train: int, test: int) -> str:
+    """Write four files of noise in MNIST's format."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    for name, count in (("train", train), ("t10k", test)):
+        arrays = {
+            f"{name}-images-idx3-ubyte.gz": rng.integers(0, 256, (count, 28, 28), np.uint8),
+            f"{name}-labels-idx1-ubyte.gz": rng.integers(0, 10, count, np.uint8),
+        }
+        for file, array in arrays.items():
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            head = bytes((0, 0, 8, array.ndim)) + sizes
+            (folder / file).write_bytes(gzip.compress(head + array.tobytes()))
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_fields_of_image_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANDSTUDY_CACHE", str(tmp_path / "cache"))
+    here, there = (write_idx(tmp_path / place, train=60, test=20) for place in ("a", "b"))
+    part = registered(Data)[name]
+    assert set(settings(part)) == {"folder", "validation"}
+    base, elsewhere, fewer = (
+        recipe(data=part(folder=folder, validation=size), model=Linear())
+        for folder, size in ((here, 15), (there, 15), (here, 10))
+    )
+    different(base, fewer)
+    one, other = (
+        make_trial(made.effective(), 0, {"init": 0, "order": 0}) for made in (base, elsewhere)
+    )
+    assert one.id == other.id
+    assert bits(train([one])[0]) == bits(train([other])[0])
+
+
+def test_data_sets_train_numbers_of_their_own() -> None:
+    different(recipe(), recipe(data=Digits()))
+
+
+INEFFECTIVE = {
+    "pruning of nothing": (
+        {"pruning": MagnitudePruning(rate=0.0)},
+        {"pruning": RandomPruning(rate=0.0)},
+    ),
+    "the whole training set": ({"batch_size": 45}, {"batch_size": "full"}),
+    "a default that is written out": (
+        {"init": KaimingNormal(gain=2**0.5)},
+        {"init": KaimingNormal()},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INEFFECTIVE)
+def test_fields_without_effect_change_neither_id_nor_numbers(case: str) -> None:
+    """The id is right to leave them out: trained as written, the numbers are the same."""
+    written = [recipe(**fields) for fields in INEFFECTIVE[case]]
+    ids = {
+        make_trial(made.effective(), 0, dict.fromkeys(sorted(made.effective().streams()), 0)).id
+        for made in written
+    }
+    assert len(ids) == 1
+    raw = [make_trial(made, 0, dict.fromkeys(sorted(made.streams()), 0)) for made in written]
+    first, second = (train([one])[0] for one in raw)
+    if case == "the whole training set":
+        # The order within the one batch is all that is left: sums differ in their last bits.
+        assert first.metrics == pytest.approx(second.metrics, rel=1e-4)
+    else:
+        assert bits(first) == bits(second)
+
+
+@pytest.mark.parametrize(
+    ("stream", "fields"),
+    [
+        ("order", {"batch_size": "full"}),
+        ("init", {"init": Constant(weight=0.01)}),
+        ("mask", {"pruning": RandomPruning(rate=0.0)}),
+        ("mask", {"pruning": MagnitudePruning(rate=0.5)}),
+        ("data", {}),
+    ],
+)
+def test_an_unconsumed_stream_changes_nothing(stream: str, fields: dict[str, Any]) -> None:
+    """A stream that no part declares is not drawn from by anybody."""
+    one = trial(**fields)
+    assert stream not in one.replicates
+    assert bits(train([one])[0]) == bits(train([moved(one, stream, 5)])[0])

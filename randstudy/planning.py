@@ -16,6 +16,7 @@ from randstudy.design import Design, Trial
 from randstudy.ledger import Ledger
 from randstudy.packs import Shape, shape_of, widest
 from randstudy.progress import duration
+from randstudy.recipe import Recipe
 from randstudy.study import Study
 
 USUAL_WIDTH = 32
@@ -78,7 +79,7 @@ class Plan:
             f"trials  {self.trials:,} ({self.done:,} done, {self.left:,} to train)",
             f"packs   {self.packs:,} on {self.workers} workers ({packed})",
             *(f"          {width:4d} a pack  {shape}" for shape, width in self.widths.items()),
-            f"MLflow  {self.mlflow_runs:,} runs, about {self.mlflow_metrics:,} metric values",
+            f"MLflow  {self.mlflow_runs:,} runs, {self.mlflow_metrics:,} metric values",
             f"disk    about {self.disk_bytes / 1e6:,.1f} MB more",
         ]
         if self.seconds is not None:
@@ -106,7 +107,8 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     workers = max(1, (os.cpu_count() or 1) // study.resources.cpus)
     work = sum(timed[shape] * count for shape, count in left.items()) if timed else None
     gpus = study.resources.gpus
-    evaluations = sum(curve_points(study, trial) for trial in trials)
+    metrics = sum(curve_points(study, trial.recipe) for trial in trials)
+    metrics += sum(cell_points(study, cell.recipe) for cell in design.cells)
     return Plan(
         name=study.name,
         question=study.question,
@@ -118,7 +120,7 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         stale=len(found.stale),
         failed=len(found.failed),
         mlflow_runs=(1 + len(design.cells) + len(trials)) if study.tracking.enabled else 0,
-        mlflow_metrics=evaluations if study.tracking.enabled else 0,
+        mlflow_metrics=metrics if study.tracking.enabled else 0,
         disk_bytes=_disk(study, found.missing + found.reobserve),
         workers=workers,
         widths={str(shape): width for shape, width in widths.items()},
@@ -159,27 +161,35 @@ def _width(
     return min(USUAL_WIDTH, widest(trial.recipe, memory))
 
 
-def evaluations_of(study: Study, trial: Trial) -> int:
+def evaluations_of(study: Study, recipe: Recipe) -> int:
     """Return how often a trial is evaluated on validation examples."""
-    asked, recipe = study.evaluation, trial.recipe
+    asked = study.evaluation
     interval = asked.every_steps or (asked.every_epochs or 1) * recipe.steps_per_epoch
     return math.ceil(recipe.total_steps / interval)
 
 
-def curve_points(study: Study, trial: Trial) -> int:
+def curve_points(study: Study, recipe: Recipe) -> int:
     """Return the metric values that a trial's run holds: curves and final metrics."""
-    classes = trial.recipe.data.shape().target == "class"
-    return evaluations_of(study, trial) * (3 if classes else 2) + (2 if classes else 1)
+    classes = recipe.data.shape().target == "class"
+    return evaluations_of(study, recipe) * (3 if classes else 2) + (2 if classes else 1)
+
+
+def cell_points(study: Study, recipe: Recipe) -> int:
+    """Return the metric values of a cell's run.
+
+    Mean, sd and both ends of an interval for each value of its trials, and three counts.
+    """
+    return 4 * curve_points(study, recipe) + 3
 
 
 def _disk(study: Study, trials: list[Trial]) -> int:
     total = 0
     for trial in trials:
-        evaluations = evaluations_of(study, trial)
+        evaluations = evaluations_of(study, trial.recipe)
         kept = trial.recipe.data.sizes().test if study.evaluation.predictions else 0
         total += LEDGER_BYTES + EVALUATION_BYTES * evaluations + kept
         if study.tracking.enabled:
-            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial)
+            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.recipe)
     return total
 
 

@@ -17,6 +17,17 @@ def trials(store: Path) -> Counter[str]:
     return Counter(trial for trial, _ in _runs(store, "trial"))
 
 
+def metrics(store: Path) -> int:
+    """Count the metric values of all live runs."""
+    query = """
+        select count(*) from metrics join runs on runs.run_uuid = metrics.run_uuid
+        where runs.lifecycle_stage = 'active'
+    """
+    with sqlite3.connect(store / "mlflow.db") as database:
+        found: int = database.execute(query).fetchone()[0]
+    return found
+
+
 def _runs(store: Path, kind: str) -> list[tuple[str, str]]:
     query = """
         select coalesce(named.value, ''), runs.status from runs

@@ -22,7 +22,7 @@ class Raises(Init):
     def scale(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.bad:
             raise ArithmeticError("not to my taste")
-        return variates.reshape(-1, *parameter.shape) - 0.5
+        return variates - 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,4 +34,4 @@ class Kills(Init):
     def scale(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.bad:
             os.kill(os.getpid(), signal.SIGKILL)
-        return variates.reshape(-1, *parameter.shape) - 0.5
+        return variates - 0.5

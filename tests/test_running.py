@@ -17,6 +17,7 @@ from randstudy import execution
 from randstudy.errors import LedgerError, RandstudyError
 from randstudy.ledger import Ledger
 from randstudy.lock import lock
+from randstudy.planning import plan
 from randstudy.running import Options, Result, run
 from randstudy.study import Study
 
@@ -142,6 +143,9 @@ def test_mlflow_holds_each_trial_once_and_nothing_runs(tmp_path: Path) -> None:
     assert mirror.statuses(tmp_path, "trial") == {"FINISHED": 12}
     assert mirror.statuses(tmp_path, "cell") == {"FINISHED": 4}
     assert mirror.statuses(tmp_path, "study") == {"FINISHED": 1}
+    planned = plan(one, tmp_path, pack_size=None, measure=False)
+    assert planned.mlflow_runs == 12 + 4 + 1
+    assert planned.mlflow_metrics == mirror.metrics(tmp_path)
 
 
 def test_a_tracker_that_is_down_costs_the_study_nothing(tmp_path: Path) -> None:

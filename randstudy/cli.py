@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ EXIT_CODES = """exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parser().parse_args(arguments)
+    # Last, so that a study's own parts are found beside it and nothing installed is hidden.
+    sys.path.append(os.getcwd())
     try:
         code: int = options.command(options)
     except RandstudyError as error:
@@ -123,7 +126,7 @@ def _width(text: str) -> int | None:
 def _study(options: argparse.Namespace) -> tuple[Study, Path]:
     from randstudy.study import Study
 
-    return Study.load(options.study, options.overrides), options.store.absolute()
+    return Study.load(options.study, options.overrides), options.store.resolve()
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -187,8 +190,6 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    import os
-
     from randstudy.tracking import ui
 
     study, store = _study(options)

@@ -15,7 +15,8 @@ class Order:
     """What a worker is to do, and where.
 
     `trials` are settings as canonical JSON; `share` is the part of the device that is this
-    worker's, 1 for all of it; `places` are the data's fields outside the identity (its folder).
+    worker's, 1 for all of it; `places` are the data's fields outside the identity (its folder);
+    `paths` are folders to look for the study's own parts in, after all others.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Order:
     observe: Mapping[str, Any]
     metric: str
     places: Mapping[str, Any] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return the order as a dict."""

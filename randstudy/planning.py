@@ -22,7 +22,7 @@ from randstudy.study import Study
 USUAL_WIDTH = 32
 """Trials a pack that a plan assumes for a shape that was never timed."""
 
-LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 2_200, 45, 7_500, 420
+LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 700, 25, 4_000, 310
 """Disk taken by a ledger row, by each of its evaluations, by an MLflow run with its parameters and
 tags, and by each of its metric values; ``benchmarks/throughput.py`` prints what they were."""
 
@@ -69,7 +69,7 @@ class Plan:
 
     def text(self) -> str:
         """Return the plan for people."""
-        packed = "measured" if self.measured else "assumed; --measure times them"
+        packed = "known" if self.measured else "widths assumed; --measure times them"
         lines = [
             self.question or self.name,
             "",
@@ -124,7 +124,7 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         disk_bytes=_disk(study, found.missing + found.reobserve),
         workers=workers,
         widths={str(shape): width for shape, width in widths.items()},
-        measured=bool(timed) or bool(pack_size),
+        measured=bool(pack_size) or all(calibrations.of(shape) for shape in shapes),
         seconds=None if work is None else work / workers,
         accelerator_hours=None if work is None or not gpus else work * gpus / 3600,
         notes=tuple(notes(study, design, found)),
@@ -196,11 +196,13 @@ def _disk(study: Study, trials: list[Trial]) -> int:
 def notes(study: Study, design: Design, found: Account) -> list[str]:
     """Return what a reader should know before starting."""
     said = []
-    cells = len(design.cells)
-    n = len(design) // cells if cells else 0
-    if n < SIGN_FLIP_FLOOR:
+    counts = Counter(cell.index for cell, _ in design.points())
+    few = [n for n in counts.values() if n < SIGN_FLIP_FLOOR]
+    if few:
+        n = str(min(few)) if min(few) == max(few) else f"{min(few)} to {max(few)}"
         said.append(
-            f"n = {n} a cell: a paired sign-flip test cannot reach .05 below n = {SIGN_FLIP_FLOOR}"
+            f"n = {n} in {len(few):,} of {len(counts):,} cells: a paired sign-flip test cannot "
+            f"reach .05 below n = {SIGN_FLIP_FLOOR}"
         )
     if found.stale:
         said.append(f"{len(found.stale):,} outcomes are stale: run will ask what to do")

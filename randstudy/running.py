@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -193,6 +194,7 @@ class Driver:
             },
             metric=self.study.metric,
             places=places(work.shape.data),
+            paths=(os.getcwd(),),
         ).plain()
 
     def _told(self, work: Work, report: Mapping[str, Any]) -> None:

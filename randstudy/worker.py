@@ -6,6 +6,7 @@ Free of Ray, so that it can be run and tested in one process; `execution` wraps 
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from dataclasses import asdict
@@ -31,6 +32,7 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         prepare_environment()
+        sys.path += [path for path in order.paths if path not in sys.path]
         self.order = order
         self.attempt = new_attempt()
         self.run: PackRun | None = None

@@ -120,7 +120,7 @@ class IdxImages(Data):
         if root:
             return Path(root).expanduser() / self.default_folder
         raise DataError(
-            f"data: {self.name} does not come with randstudy. Put its four IDX files "
+            f"{self.name} does not come with randstudy. Put its four IDX files "
             f"({FILES['train'][0]}.gz and so on) into a folder {self.default_folder}/, and name "
             "the folder above it in the environment variable RANDSTUDY_DATA; or name the folder "
             f"itself in the study: data: {{name: {self.name}, folder: ...}}"

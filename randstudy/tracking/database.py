@@ -29,7 +29,23 @@ def prepare(database: Path) -> None:
         return
     with alone(database.parent, "mlflow/database"):
         if not database.exists():
+            for leftover in ("-wal", "-shm"):
+                # The log of a database that was deleted would corrupt a new one.
+                Path(f"{database}{leftover}").unlink(missing_ok=True)
             replace(database, _built())
+
+
+def fold(database: Path) -> None:
+    """Move the write-ahead log into the database, so that the one file may be copied.
+
+    Where somebody else reads it (the UI), the log stays and nothing is lost.
+    """
+    if database.exists():
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
+        ):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _built() -> bytes:

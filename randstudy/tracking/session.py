@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
-from randstudy.tracking.database import alone
+from randstudy.tracking.database import alone, fold
 from randstudy.tracking.mirror import Mirror, never
 from randstudy.tracking.place import place
 from randstudy.tracking.plan import Plan
@@ -46,6 +46,8 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._alone and self._place.own is not None:
+            fold(self._place.own)
         self._held.close()
 
     def advance(self, stop: Callable[[], bool] = never) -> bool:
@@ -136,8 +138,12 @@ def reach(uri: str) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return the first line of an error, which in MLflow's may be followed by SQL."""
-    lines = str(error).strip().splitlines()
+    """Return the line of an error that names its cause.
+
+    In SQLAlchemy's that is the one with the database's own words, behind a line about autoflush
+    and before the SQL.
+    """
+    lines = [line for line in str(error).strip().splitlines() if "raised as a result" not in line]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 

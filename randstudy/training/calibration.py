@@ -16,6 +16,9 @@ ENOUGH = 0.95
 PATIENCE = 0.08
 """Seconds of steps a width is timed for."""
 
+STRIDE = 4
+"""Steps between looks at the clock, each of which waits for the device."""
+
 NEVER = Observation(every_epochs=None, every_steps=1 << 60, predictions=False)
 
 
@@ -63,11 +66,13 @@ def seconds_per_trial(trial: Trial, width: int, *, device: str, threads: int) ->
     run = PackRun(neighbours, device=device, threads=threads, observe=NEVER)
     set_up = time.perf_counter() - began
     run.walk(2)
+    run.wait()
     began, first = time.perf_counter(), run.step
     while run.step < run.total and not run.done and time.perf_counter() - began < PATIENCE:
-        run.walk(1)
-    run.look()
+        run.walk(STRIDE)
+        run.wait()
     per_step = (time.perf_counter() - began) / max(1, run.step - first)
+    run.look()
     began = time.perf_counter()
     run.look()
     evaluation = time.perf_counter() - began

@@ -133,6 +133,10 @@ class PackRun:
                 if not self.done:
                     self._one_step()
 
+    def wait(self) -> None:
+        """Wait for the device to finish what it was given: for timing only."""
+        self.loss_sum.tolist()
+
     def look(self) -> Evaluation:
         """Evaluate on validation examples without reporting: for timing only."""
         found = self._evaluate("validation")

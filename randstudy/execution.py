@@ -13,8 +13,9 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +34,9 @@ RETRIES = 1
 
 HOPELESS = 6
 """Packs in a row lost to dead workers, before any was trained, after which a run gives up."""
+
+GATE_SECONDS, GATE_PATIENCE = 0.05, 30.0
+"""Time between looks of a worker that waits for the others to start, and the longest such wait."""
 
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
@@ -58,6 +62,56 @@ def device(resources: Resources) -> str:
 def threads(resources: Resources) -> int:
     """Return torch's threads in a worker."""
     return max(1, int(resources.cpus))
+
+
+@dataclass
+class Gate:
+    """Keeps finished orders open until every worker is up.
+
+    Tune gives a free actor the work of one that is still starting, and ends that one: with packs
+    shorter than a worker's start only one worker would ever train.
+    """
+
+    workers: int
+    given: int = 0
+    up: dict[str, str] = field(default_factory=dict)
+    since: float | None = None
+
+    def reported(self, trial_id: str, worker: str) -> None:
+        """Note a worker that has come to work on a Tune trial."""
+        self.up[worker] = trial_id
+
+    def lost(self, trial_id: str) -> None:
+        """Note that the worker of a Tune trial is gone; its successor is waited for anew."""
+        self.up = {worker: held for worker, held in self.up.items() if held != trial_id}
+        self.since = None
+
+    @property
+    def open(self) -> bool:
+        """Whether all workers are up, as many as there was work for, or were waited for enough."""
+        if len(self.up) >= min(self.workers, self.given):
+            return True
+        self.since = self.since or time.monotonic()
+        return time.monotonic() - self.since > GATE_PATIENCE
+
+
+def stopper(queue: Queue, stop: Stop) -> Any:
+    """Make what decides for Tune when an order is closed, and when all is over."""
+    from ray import tune
+
+    class GateKeeper(tune.Stopper):
+        def __init__(self) -> None:
+            self.gate = Gate(queue.workers)
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            self.gate.given = queue.handed_out
+            self.gate.reported(trial_id, f"{result['hostname']} {result['pid']}")
+            return bool(result["closed"]) and self.gate.open
+
+        def stop_all(self) -> bool:
+            return bool(stop)
+
+    return GateKeeper()
 
 
 @dataclass
@@ -135,11 +189,19 @@ def trainable() -> type:
             from randstudy.worker import Worker
 
             self.worker = Worker(Order(**config["order"]))
+            self.closed: dict[str, Any] | None = None
 
         def step(self) -> dict[str, Any]:
+            if self.closed is not None:
+                # The driver keeps us until all workers are up; see `Gate`.
+                time.sleep(GATE_SECONDS)
+                return dict(self.closed)
             report = self.worker.step(STEP_SECONDS)
             # As text, since Tune flattens nested results on their way to the searcher.
-            return {"done": report["done"], "report": json.dumps(report)}
+            found = {"closed": report["done"], "report": json.dumps(report)}
+            if report["done"]:
+                self.closed = found
+            return dict(found)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.setup(new_config)
@@ -169,7 +231,7 @@ def searcher(
 
     class AskTell(Searcher):
         def __init__(self) -> None:
-            super().__init__(metric="done", mode="max")
+            super().__init__(metric="closed", mode="max")
             self.given: dict[str, Work] = {}
 
         def suggest(self, trial_id: str) -> Any:
@@ -183,7 +245,7 @@ def searcher(
             return {"order": dict(order(work))}
 
         def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-            if not result.get("done"):
+            if not result.get("closed"):
                 told(self.given[trial_id], json.loads(result["report"]))
 
         def on_trial_complete(
@@ -192,7 +254,7 @@ def searcher(
             work = self.given.pop(trial_id, None)
             if work is None:
                 return
-            if error or result is None or not result.get("done"):
+            if error or result is None or not result.get("closed"):
                 if not stop:
                     lost(queue, work, deaths.pop(trial_id, ""), stop)
                 return
@@ -268,20 +330,20 @@ def execute(
     # Ray reports each death on the console; ours is one line a trial that is given up.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     deaths: dict[str, str] = {}
+    gate = stopper(queue, stop)
 
     class Coroner(tune.Callback):
+        def on_trial_recover(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            gate.gate.lost(trial.trial_id)
+
         def on_trial_error(
             self, iteration: int, trials: list[Any], trial: Any, **info: Any
         ) -> None:
             with contextlib.suppress(OSError, TypeError):
                 deaths[trial.trial_id] = Path(trial.error_file).read_text()
-
-    class Asked(tune.Stopper):
-        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-            return False
-
-        def stop_all(self) -> bool:
-            return bool(stop)
+            gate.gate.lost(trial.trial_id)
 
     try:
         tuner = tune.Tuner(
@@ -297,7 +359,7 @@ def execute(
                 storage_path=str(scratch),
                 verbose=0,
                 callbacks=[Coroner()],
-                stop=Asked(),
+                stop=gate,
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

@@ -53,7 +53,10 @@ def configure(device: str, threads: int) -> None:
     torch.set_flush_denormal(False)
     torch.set_autocast_enabled(device.partition(":")[0], False)
     torch.backends.mkldnn.set_flags(True)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device != "cpu":
+        # On a CPU every operation used here is deterministic as it is, and the switch alone would
+        # import torch's compiler, which takes over a second.
+        torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False

@@ -10,8 +10,11 @@ from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
 from randstudy.recipe import Recipe
 from randstudy.tasks import Data
 
-WIDEST = 256
+WIDEST = 128
 """Widest pack that `auto` considers; where measured, wider ones were no faster a trial."""
+
+USUAL = 32
+"""Width of packs that were never timed: about the best where measured, for small networks."""
 
 FLOAT, INDEX = 4, 8
 """Bytes of a float32 and of an int64."""

@@ -14,13 +14,10 @@ from randstudy.accounting import Account, account
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design, Trial
 from randstudy.ledger import Ledger
-from randstudy.packs import Shape, shape_of, widest
+from randstudy.packs import USUAL, Shape, shape_of, widest
 from randstudy.progress import duration
 from randstudy.recipe import Recipe
 from randstudy.study import Study
-
-USUAL_WIDTH = 32
-"""Trials a pack that a plan assumes for a shape that was never timed."""
 
 LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 700, 25, 4_000, 310
 """Disk taken by a ledger row, by each of its evaluations, by an MLflow run with its parameters and
@@ -158,7 +155,7 @@ def _width(
     if known:
         return int(known["width"])
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return min(USUAL_WIDTH, widest(trial.recipe, memory))
+    return min(USUAL, widest(trial.recipe, memory))
 
 
 def evaluations_of(study: Study, recipe: Recipe) -> int:

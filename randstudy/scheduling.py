@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from randstudy.outcomes import Failure
-from randstudy.packs import Shape, evenly, shape_of
+from randstudy.packs import USUAL, Shape, evenly, shape_of
 from randstudy.trials import Trial
 
 WAIT: Literal["wait"] = "wait"
@@ -86,13 +86,24 @@ class Queue:
         for shape, waiting in self._waiting.items():
             if not waiting:
                 continue
-            width = self.width or self.known.get(shape)
+            width = self.width or self.known.get(shape) or self._untimed(waiting)
             if width is not None:
                 return self._hand_out("train", shape, self._cut(waiting, width))
             if shape not in self._calibrating:
                 self._calibrating.add(shape)
                 return self._hand_out("calibrate", shape, (waiting[0],))
+        if self._out and self._number < self.workers:
+            return self._rehearse()
         return WAIT if self._out else NO_MORE
+
+    def _rehearse(self) -> Work:
+        """Have a worker that would wait for the first calibration start up and calibrate, too."""
+        work = next(iter(self._out.values()))
+        return self._hand_out("calibrate", work.shape, work.trials[:1])
+
+    def _untimed(self, waiting: deque[Trial]) -> int | None:
+        """Return a width for so few trials that a calibration would cost more than it brings."""
+        return USUAL if len(waiting) <= USUAL * self.workers else None
 
     def _cut(self, waiting: deque[Trial], width: int) -> tuple[Trial, ...]:
         """Take the next pack off the trials of one shape."""
@@ -157,6 +168,7 @@ class Queue:
                 )
             )
 
-    def out(self, number: int) -> Work:
-        """Return work that was handed out and has not come back."""
-        return self._out[number]
+    @property
+    def handed_out(self) -> int:
+        """Orders handed out so far."""
+        return self._number

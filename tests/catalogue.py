@@ -122,7 +122,7 @@ def at_common_steps(one: Outcome, other: Outcome) -> tuple[dict[str, str], dict[
         return {
             name: outcome.curves[name][rows].tobytes().hex()
             for name in outcome.curves
-            if name != "train_loss"
+            if common and name != "train_loss"
         }
 
     return points(one), points(other)

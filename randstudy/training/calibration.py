@@ -10,11 +10,14 @@ from randstudy.packs import widest
 from randstudy.training.pack_run import Observation, PackRun
 from randstudy.trials import Trial
 
-ENOUGH = 0.95
+ENOUGH = 0.9
 """A wider pack must take less than this share of the time a trial to be worth its memory."""
 
-PATIENCE = 0.08
+PATIENCE = 0.05
 """Seconds of steps a width is timed for."""
+
+NARROW = 16
+"""Narrowest width that is tried; narrower packs spend most of their time between operations."""
 
 STRIDE = 4
 """Steps between looks at the clock, each of which waits for the device."""
@@ -49,11 +52,23 @@ def calibrate(trial: Trial, *, device: str, threads: int, memory: int) -> Calibr
 
 
 def widths(largest: int) -> Iterator[int]:
-    """Yield 8, 16, 32, … up to `largest`, or `largest` alone where it is smaller."""
-    width = min(8, largest)
+    """Yield 16, 32, 64, … up to `largest`, or `largest` alone where it is smaller."""
+    width = min(NARROW, largest)
     while width <= largest:
         yield width
         width *= 2
+
+
+def strides(run: PackRun) -> Iterator[float]:
+    """Yield the seconds a step of a few strides; the least of them is freest of other work."""
+    end = time.perf_counter() + PATIENCE
+    while True:
+        began, first = time.perf_counter(), run.step
+        run.walk(STRIDE)
+        run.wait()
+        yield (time.perf_counter() - began) / max(1, run.step - first)
+        if time.perf_counter() >= end or run.step >= run.total or run.done:
+            return
 
 
 def seconds_per_trial(trial: Trial, width: int, *, device: str, threads: int) -> float:
@@ -67,11 +82,7 @@ def seconds_per_trial(trial: Trial, width: int, *, device: str, threads: int) ->
     set_up = time.perf_counter() - began
     run.walk(2)
     run.wait()
-    began, first = time.perf_counter(), run.step
-    while run.step < run.total and not run.done and time.perf_counter() - began < PATIENCE:
-        run.walk(STRIDE)
-        run.wait()
-    per_step = (time.perf_counter() - began) / max(1, run.step - first)
+    per_step = min(strides(run))
     run.look()
     began = time.perf_counter()
     run.look()

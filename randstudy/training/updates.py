@@ -182,7 +182,8 @@ class Clipping:
             pieces = gradient.split(self.sizes, dim=1)
             norms = torch.stack([torch.linalg.vector_norm(piece, dim=1) for piece in pieces], 1)
             norms = torch.linalg.vector_norm(norms, dim=1, keepdim=True)
-            factors = (self.limits / (norms + 1e-6)).clamp_(max=1.0)
+            # Not a division: torch multiplies by the reciprocal, which rounds twice.
+            factors = (norms + 1e-6).reciprocal_().mul_(self.limits).clamp_(max=1.0)
             gradient.mul_(factors.masked_fill_(self.limits == 0, 1.0))
 
     def keep(self, rows: Tensor) -> None:

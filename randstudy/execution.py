@@ -11,20 +11,19 @@ import json
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from randstudy.errors import RandstudyError
+from randstudy.gate import Gate
 from randstudy.header import Resources
 from randstudy.ledger import new_attempt
 from randstudy.numerics import ENVIRONMENT
 from randstudy.scheduling import NO_MORE, WAIT, Mishap, Queue, Work
+from randstudy.stopping import Stop
 
 STEP_SECONDS = 2.0
 """Time between a worker's reports: short enough for a live view, long enough to cost nothing."""
@@ -35,8 +34,8 @@ RETRIES = 1
 HOPELESS = 6
 """Packs in a row lost to dead workers, before any was trained, after which a run gives up."""
 
-GATE_SECONDS, GATE_PATIENCE = 0.05, 30.0
-"""Time between looks of a worker that waits for the others to start, and the longest such wait."""
+GATE_SECONDS = 0.05
+"""Time between reports of a worker that waits for the others to start."""
 
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
@@ -64,37 +63,6 @@ def threads(resources: Resources) -> int:
     return max(1, int(resources.cpus))
 
 
-@dataclass
-class Gate:
-    """Keeps finished orders open until every worker is up.
-
-    Tune gives a free actor the work of one that is still starting, and ends that one: with packs
-    shorter than a worker's start only one worker would ever train.
-    """
-
-    workers: int
-    given: int = 0
-    up: dict[str, str] = field(default_factory=dict)
-    since: float | None = None
-
-    def reported(self, trial_id: str, worker: str) -> None:
-        """Note a worker that has come to work on a Tune trial."""
-        self.up[worker] = trial_id
-
-    def lost(self, trial_id: str) -> None:
-        """Note that the worker of a Tune trial is gone; its successor is waited for anew."""
-        self.up = {worker: held for worker, held in self.up.items() if held != trial_id}
-        self.since = None
-
-    @property
-    def open(self) -> bool:
-        """Whether all workers are up, as many as there was work for, or were waited for enough."""
-        if len(self.up) >= min(self.workers, self.given):
-            return True
-        self.since = self.since or time.monotonic()
-        return time.monotonic() - self.since > GATE_PATIENCE
-
-
 def stopper(queue: Queue, stop: Stop) -> Any:
     """Make what decides for Tune when an order is closed, and when all is over."""
     from ray import tune
@@ -112,17 +80,6 @@ def stopper(queue: Queue, stop: Stop) -> Any:
             return bool(stop)
 
     return GateKeeper()
-
-
-@dataclass
-class Stop:
-    """Whether somebody asked to stop, and by which signal."""
-
-    signal: int | None = None
-    fatal: str | None = None
-
-    def __bool__(self) -> bool:
-        return self.signal is not None or self.fatal is not None
 
 
 @contextlib.contextmanager
@@ -292,23 +249,6 @@ def settle(queue: Queue, work: Work, report: Mapping[str, Any], stop: Stop) -> N
         queue.trained(work.number)
 
 
-@contextlib.contextmanager
-def signals(stop: Stop) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the run cleanly; a second one ends it at once."""
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if stop.signal is not None:
-            raise KeyboardInterrupt
-        stop.signal = number
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def execute(
     queue: Queue,
     *,
@@ -364,7 +304,6 @@ def execute(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        with signals(stop):
-            tuner.fit()
+        tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -50,7 +50,8 @@ def bytes_per_trial(recipe: Recipe) -> int:
     """Estimate the memory that one more trial adds to a pack, from above.
 
     Weights, gradient and its pieces, mask, optimizer state; activations and their gradients for a
-    batch and for an evaluation chunk; row numbers of all splits.
+    batch or an evaluation chunk, and those of the loss; row numbers of all splits, and of an epoch
+    in the making.
     """
     shape, sizes = recipe.data.shape(), recipe.data.sizes()
     parameters = recipe.model.parameters(shape)
@@ -65,8 +66,8 @@ def bytes_per_trial(recipe: Recipe) -> int:
         if parameter.role == "weight"
     )
     examples = max(recipe.batch, 64)
-    activations = examples * (inputs + 3 * layers)
-    rows = 2 * sizes.train + sizes.validation + sizes.test
+    activations = examples * (inputs + 3 * layers + 3 * shape.outputs)
+    rows = 4 * sizes.train + sizes.validation + sizes.test
     return FLOAT * ((5 + moments) * size + activations) + INDEX * rows
 
 

@@ -21,6 +21,7 @@ from randstudy.orders import Order, places
 from randstudy.outcomes import Failure
 from randstudy.progress import Progress, duration, shown
 from randstudy.scheduling import Queue, Work
+from randstudy.stopping import Stop, signals
 from randstudy.study import Study
 from randstudy.tracking import Report, start
 
@@ -52,7 +53,7 @@ class Result:
     diverged: int
     failures: list[Failure]
     mirror: Report | None
-    stop: execution.Stop
+    stop: Stop
 
     @property
     def exit_code(self) -> int:
@@ -130,7 +131,7 @@ class Driver:
         self.todo = before.missing + before.reobserve + retried
         self.reobserving = bool(before.reobserve)
         self.failures: list[Failure] = []
-        self.stop = execution.Stop()
+        self.stop = Stop()
         self.progress = Progress(
             planned=before.planned,
             before=before.planned - len(self.todo),
@@ -143,7 +144,7 @@ class Driver:
         """Start Ray, train the queue empty, and leave."""
         resources = self.study.resources
         self._say(f"{len(self.todo):,} of {self.progress.planned:,} trials to train; starting Ray")
-        with execution.cluster(self.options.address) as ray:
+        with signals(self.stop), execution.cluster(self.options.address) as ray:
             workers = execution.workers(ray, resources)
             self.calibrations = Calibrations(self.store, resources)
             self.queue = Queue(

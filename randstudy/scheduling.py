@@ -141,13 +141,14 @@ class Queue:
         self.stillborn += not self._alive
         if work.kind == "calibrate":
             self._calibrating.discard(work.shape)
-            self.known[work.shape] = 1
+            self.known.setdefault(work.shape, 1)
             return
         done = set(committed)
         left = tuple(trial for trial in work.trials if trial.id not in done)
         self.left -= len(work.trials) - len(left)
         if what.kind == "memory" and work.shape in self.known:
-            self.known[work.shape] = max(1, len(work.trials) // 2)
+            half = max(1, len(work.trials) // 2)
+            self.known[work.shape] = min(half, self.known[work.shape])
         if len(left) > 1:
             middle = (len(left) + 1) // 2
             self._again.extend((left[:middle], left[middle:]))

@@ -103,7 +103,7 @@ def test_training_reaches_neither_ray_nor_mlflow_nor_the_driver() -> None:
         if name in seen or not path.exists():
             continue
         seen.add(name)
-        waiting += [found for found in imports(path) if found.startswith("randstudy")]
+        waiting += [found for found in imports(path) if found.startswith("randstudy.")]
     rooms = {name.split(".")[1] for name in seen if "." in name}
     assert "inits" in rooms
     assert not rooms & {"execution", "tracking", "running", "cli", "ledger", "frame"}

@@ -84,14 +84,20 @@ class Runs:
         found = self._client.get_experiment_by_name(study)
         if found is None:
             with contextlib.suppress(MlflowException):
-                return self._client.create_experiment(study, artifact_location=location), True
+                return self._create(study, location), True
             # Another process may have made it in between; if not, the error shows again.
             found = self._client.get_experiment_by_name(study)
             if found is None:
-                return self._client.create_experiment(study, artifact_location=location), True
+                return self._create(study, location), True
         if found.lifecycle_stage != "active":
             self._client.restore_experiment(found.experiment_id)
         return found.experiment_id, False
+
+    def _create(self, study: str, location: str | None) -> str:
+        # The tag opens MLflow's pages of training runs rather than those for language models.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        made: str = self._client.create_experiment(study, artifact_location=location, tags=kind)
+        return made
 
     def _load(self) -> None:
         """Read all runs of ours, and delete all but one of those with the same key."""

@@ -144,7 +144,12 @@ class Driver:
         """Start Ray, train the queue empty, and leave."""
         resources = self.study.resources
         self._say(f"{len(self.todo):,} of {self.progress.planned:,} trials to train; starting Ray")
-        with signals(self.stop), execution.cluster(self.options.address) as ray:
+        with (
+            signals(self.stop),
+            execution.cluster(self.options.address) as ray,
+            # Again, as Ray puts its own handler in place when it starts.
+            signals(self.stop),
+        ):
             workers = execution.workers(ray, resources)
             self.calibrations = Calibrations(self.store, resources)
             self.queue = Queue(

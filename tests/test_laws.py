@@ -48,6 +48,8 @@ from randstudy.trials import make_trial
 
 MODELS: dict[str, Model] = {
     "linear": Linear(),
+    # A single unit: with a dimension of 1, torch's product of a lone pair takes another path.
+    "mlp-1": Mlp(widths=(1,)),
     "mlp-7": Mlp(widths=(7,)),
     "mlp-13": Mlp(widths=(13,)),
     "mlp-33": Mlp(widths=(33,)),
@@ -142,6 +144,33 @@ def test_numbers_are_the_same_in_every_pack(name: str, batch: int | str, rule: s
         start += width
         apart = train([trials[row] for row in some], threads=threads, every_steps=every)
         assert_same(apart, [expected[row] for row in some])
+
+
+@pytest.mark.parametrize("batch", [1, 8, 32, "full"])
+@pytest.mark.parametrize("widths", [(), (33,), (64, 5)], ids=str)
+def test_numbers_of_a_line_are_the_same_in_every_pack(
+    widths: tuple[int, ...], batch: int | str
+) -> None:
+    """One input and one output: the shapes that are hardest to keep apart from their neighbours."""
+    model = Mlp(widths=widths) if widths else Linear()
+    trials = [
+        trial(
+            number % 3,
+            data=LinearRegression(train=45 + (batch == 32) * 100),
+            model=model,
+            init=init,
+            batch_size=batch,
+            optimizer=(Sgd(momentum=0.9), Sgd())[number % 2],
+            lr=0.01,
+            steps=50,
+        )
+        for number, init in enumerate([lively(scheme()) for scheme in registered(Init).values()])
+    ]
+    together = train(trials, every_epochs=None, every_steps=10)
+    for row, one in enumerate(trials):
+        assert_same(train([one], threads=2, every_steps=5), [together[row]])
+    for some in (slice(0, 2), slice(1, 4), slice(1, 8)):
+        assert_same(train(trials[some][::-1]), together[some][::-1])
 
 
 def test_every_row_of_wide_packs_has_its_place_in_the_comparison() -> None:

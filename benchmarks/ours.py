@@ -85,7 +85,9 @@ def measure(trials: int, folder: Path, workers: int, overrides: tuple[str, ...] 
 def _read(study: Study, folder: Path, seen: Watched, workers: int) -> OurRun:
     store = folder / "store"
     held = Ledger(store).index()
-    committed = {name.split("-")[0]: at for name, at in seen.files.items()}
+    # Files that compaction joined at the end hold what was committed before.
+    stems = {name.split("-")[0]: at for name, at in seen.files.items()}
+    committed = {stem: at for stem, at in stems.items() if not stem.startswith("joined")}
     taken_up = {attempt: int(attempt[:12], 16) / 1000 for attempt in committed}
     first, last = min(taken_up.values()), max(committed.values())
     widths = [sum(entry.attempt == attempt for entry in held.values()) for attempt in committed]

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from randstudy.progress import duration
 from randstudy.recipe import Recipe
 from randstudy.study import Study
 
-LEDGER_BYTES, EVALUATION_BYTES, RUN_BYTES, METRIC_BYTES = 700, 25, 4_000, 310
-"""Disk taken by a ledger row, by each of its evaluations, by an MLflow run with its parameters and
-tags, and by each of its metric values; ``benchmarks/throughput.py`` prints what they were."""
+PACK_BYTES, TRIAL_BYTES, EVALUATION_BYTES, PREDICTION_BYTES = 13_200, 100, 15, 0.5
+"""Disk taken in the ledger by a pack's file, a trial, an evaluation, a kept prediction."""
+
+RUN_BYTES, METRIC_BYTES = 4_000, 310
+"""Disk taken in MLflow by a run with its parameters and tags, and by a metric value; what all these
+really were is printed by ``benchmarks/throughput.py``."""
 
 SIGN_FLIP_FLOOR = 6
 """Fewest pairs with which a two-sided paired sign-flip test can reach .05: 2 / 2^6 < .05."""
@@ -101,6 +105,10 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         for shape, some in shapes.items()
     }
     left = Counter(shape_of(trial.recipe) for trial in found.missing + found.reobserve)
+
+    def packs(counts: Mapping[Shape, int]) -> int:
+        return sum(math.ceil(count / widths[shape]) for shape, count in counts.items())
+
     workers = max(1, (os.cpu_count() or 1) // study.resources.cpus)
     work = sum(timed[shape] * count for shape, count in left.items()) if timed else None
     gpus = study.resources.gpus
@@ -111,14 +119,14 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         question=study.question,
         trials=len(trials),
         cells=len(design.cells),
-        packs=sum(math.ceil(len(some) / widths[shape]) for shape, some in shapes.items()),
+        packs=packs({shape: len(some) for shape, some in shapes.items()}),
         done=len(found.done),
         left=found.left,
         stale=len(found.stale),
         failed=len(found.failed),
         mlflow_runs=(1 + len(design.cells) + len(trials)) if study.tracking.enabled else 0,
         mlflow_metrics=metrics if study.tracking.enabled else 0,
-        disk_bytes=_disk(study, found.missing + found.reobserve),
+        disk_bytes=_disk(study, found.missing + found.reobserve, packs(left)),
         workers=workers,
         widths={str(shape): width for shape, width in widths.items()},
         measured=bool(pack_size) or all(calibrations.of(shape) for shape in shapes),
@@ -179,15 +187,16 @@ def cell_points(study: Study, recipe: Recipe) -> int:
     return 4 * curve_points(study, recipe) + 3
 
 
-def _disk(study: Study, trials: list[Trial]) -> int:
-    total = 0
+def _disk(study: Study, trials: Sequence[Trial], packs: int) -> int:
+    """Estimate the bytes that these trials add to the store."""
+    total = float(PACK_BYTES * packs)
     for trial in trials:
-        evaluations = evaluations_of(study, trial.recipe)
         kept = trial.recipe.data.sizes().test if study.evaluation.predictions else 0
-        total += LEDGER_BYTES + EVALUATION_BYTES * evaluations + kept
+        evaluations = evaluations_of(study, trial.recipe)
+        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + PREDICTION_BYTES * kept
         if study.tracking.enabled:
             total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.recipe)
-    return total
+    return round(total)
 
 
 def notes(study: Study, design: Design, found: Account) -> list[str]:

@@ -105,6 +105,11 @@ class Recipe:
         training = self.training
         if training.batch_size == self.data.sizes().train:
             training = replace(training, batch_size="full")
+        whole = training.steps is not None and training.steps % self.steps_per_epoch == 0
+        if training.steps is not None and whole:
+            # The same budget in the other unit.
+            epochs = training.steps // self.steps_per_epoch
+            training = replace(training, steps=None, epochs=epochs)
         return replace(
             self,
             data=self.data.effective(),

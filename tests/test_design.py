@@ -104,6 +104,7 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"pruning": {"rate": 0.9}}, {"pruning": {"density": 0.1}}),
     ({"pruning": {"rate": 0.7}}, {"factors": {"density": [0.3]}}),
     ({"training": {"batch_size": "full"}}, {"training": {"batch_size": 1077}}),
+    ({"training": {"epochs": 2}}, {"training": {"epochs": None, "steps": 68}}),
     (
         {"training": {"batch_size": "full"}},
         {"training": {"batch_size": 1077}, "replicates": {"order": {"first": 0, "count": 1}}},

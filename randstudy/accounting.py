@@ -104,8 +104,7 @@ def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
     if entry.status != "finished":
         return False
     recipe, asked = trial.recipe, study.evaluation
-    interval = asked.every_steps or (asked.every_epochs or 1) * recipe.steps_per_epoch
-    wanted = -(-recipe.total_steps // interval)
+    wanted = asked.evaluations(recipe.total_steps, recipe.steps_per_epoch)
     shape = recipe.data.shape()
     predictions = asked.predictions and shape.target == "class" and shape.outputs <= 256
     return entry.evaluations < wanted or (predictions and not entry.predicted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -21,6 +22,11 @@ class Evaluation:
     every_epochs: Annotated[int | None, Range(least=1), "epochs between evaluations"] = None
     every_steps: Annotated[int | None, Range(least=1), "updates between evaluations"] = None
     predictions: Annotated[bool, "keep the predicted class of each test example"] = True
+
+    def evaluations(self, steps: int, steps_per_epoch: int) -> int:
+        """Return how often a trial of so many steps is evaluated, its end included."""
+        interval = self.every_steps or (self.every_epochs or 1) * steps_per_epoch
+        return math.ceil(steps / interval)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,8 +101,7 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     calibrations = Calibrations(store, study.resources)
     timed = _timed(study, shapes, calibrations) if measure else {}
     widths = {
-        shape: pack_size or _width(shape, some[0], calibrations, timed)
-        for shape, some in shapes.items()
+        shape: pack_size or _width(shape, some[0], calibrations) for shape, some in shapes.items()
     }
     left = Counter(shape_of(trial.recipe) for trial in found.missing + found.reobserve)
 
@@ -156,9 +155,7 @@ def _timed(
     return {shape: float(known["seconds_per_trial"]) for shape, known in found.items() if known}
 
 
-def _width(
-    shape: Shape, trial: Trial, calibrations: Calibrations, timed: dict[Shape, float]
-) -> int:
+def _width(shape: Shape, trial: Trial, calibrations: Calibrations) -> int:
     known = calibrations.of(shape)
     if known:
         return int(known["width"])
@@ -168,9 +165,7 @@ def _width(
 
 def evaluations_of(study: Study, recipe: Recipe) -> int:
     """Return how often a trial is evaluated on validation examples."""
-    asked = study.evaluation
-    interval = asked.every_steps or (asked.every_epochs or 1) * recipe.steps_per_epoch
-    return math.ceil(recipe.total_steps / interval)
+    return study.evaluation.evaluations(recipe.total_steps, recipe.steps_per_epoch)
 
 
 def curve_points(study: Study, recipe: Recipe) -> int:

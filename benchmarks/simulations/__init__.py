@@ -1,0 +1,1 @@
+"""Simulations that say how often the statistics of randstudy are right."""

@@ -1,0 +1,118 @@
+"""Which columns of a tidy frame play which part: ours by their names, anybody's by being told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from randstudy.errors import RandstudyError
+from randstudy.nearest import suggestion
+
+REPLICATE = "replicate."
+"""How the names of our replicate columns begin; the stream's name follows."""
+
+_LOWER_IS_BETTER = ("loss", "error", "nll", "perplexity", "rmse", "mse", "mae", "seconds", "time")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Columns of a frame with a row a trial.
+
+    Attributes
+    ----------
+    metric : the column that is analysed.
+    factors : columns whose combinations are the cells.
+    replicates : columns that number replicates; rows of two cells with equal numbers are pairs.
+        Without any, all rows are independent.
+    cell : column with a label a cell; made from the factors where there is none.
+    status : column that tells "finished" from "diverged" and "failed"; without it a row counts as
+        finished where its metric is a finite number.
+    repeat : column that numbers trainings of one trial with the same seeds; they are averaged
+        before anything else, and tell the noise floor.
+    trial : column that identifies a training; equal ones are one training, in several cells.
+    maximize : whether larger values are better.
+    """
+
+    metric: str
+    factors: tuple[str, ...] = ()
+    replicates: tuple[str, ...] = ()
+    cell: str | None = None
+    status: str | None = None
+    repeat: str | None = None
+    trial: str | None = None
+    maximize: bool = True
+
+    @property
+    def unit(self) -> Unit:
+        """How values of the metric are written for people."""
+        return unit_of(self.metric)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Values are multiplied by `scale` and followed by `name`; differences by `difference`."""
+
+    scale: float = 1.0
+    name: str = ""
+    difference: str = ""
+
+
+def unit_of(metric: str) -> Unit:
+    """Accuracies are shares from 0 to 1, told in percent and their differences in points."""
+    return Unit(100.0, "%", "points") if metric.endswith("accuracy") else Unit()
+
+
+def roles(
+    frame: pd.DataFrame,
+    metric: str,
+    *,
+    factors: Sequence[str] | None = None,
+    replicates: Sequence[str] | None = None,
+    maximize: bool | None = None,
+) -> Roles:
+    """Return the roles of a frame's columns.
+
+    Parameters
+    ----------
+    frame : a row a trial.
+    metric : the column to analyse.
+    factors : when None those that the frame knows of itself (``frame.factors``), else none.
+    replicates : when None the columns named ``replicate.<stream>``.
+    maximize : when None, losses, errors and times are better when smaller, all else when larger.
+
+    Raises
+    ------
+    RandstudyError
+        A column is not there, with the nearest that is; the metric holds no numbers.
+    """
+    known = [str(name) for name in frame.columns]
+    if factors is None:
+        factors = [name for name in getattr(frame, "factors", ()) if name in known]
+    if replicates is None:
+        replicates = [name for name in known if name.startswith(REPLICATE)]
+    for name in (metric, *factors, *replicates):
+        if name not in known:
+            told = suggestion(name, known, most=12)
+            raise RandstudyError(f"the frame has no column {name!r}{told}")
+    if not pd.api.types.is_numeric_dtype(frame[metric]):
+        raise RandstudyError(f"column {metric!r} does not hold numbers")
+    if metric in (*factors, *replicates):
+        raise RandstudyError(f"{metric!r} is the metric; it cannot be a factor or replicate too")
+    return Roles(
+        metric=metric,
+        factors=tuple(factors),
+        replicates=tuple(replicates),
+        cell="cell" if "cell" in known else None,
+        status="status" if "status" in known else None,
+        repeat="repeat" if "repeat" in known else None,
+        trial="trial" if "trial" in known else None,
+        maximize=default_maximize(metric) if maximize is None else maximize,
+    )
+
+
+def default_maximize(metric: str) -> bool:
+    """Tell whether larger values of a metric are better, by its name."""
+    words = metric.lower().replace("-", "_").replace("/", "_").replace(".", "_").split("_")
+    return not any(word in _LOWER_IS_BETTER for word in words)

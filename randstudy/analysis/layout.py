@@ -106,7 +106,9 @@ class Layout:
         table[tuple(codes)] = self.values[rows]
         return table
 
-    def table(self, cells: Sequence[int] | None = None) -> NDArray[np.float64]:
+    def table(
+        self, cells: Sequence[int] | NDArray[np.integer[Any]] | None = None
+    ) -> NDArray[np.float64]:
         """Return values as (cells, k1, k2, …) over all axes, NaN where there is none.
 
         What a cell does not consume is filled with its one training.
@@ -201,13 +203,13 @@ def _cells(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.Dat
         cells = pd.DataFrame({"cell": ["all"]})
         return np.zeros(len(frame), np.int64), cells
     grouped = frame.groupby(names, sort=False, dropna=False, observed=True)
-    codes = grouped.ngroup().to_numpy(np.int64)
+    codes = np.asarray(grouped.ngroup(), np.int64)
+    # ngroup counts in order of appearance where groupby does not sort.
     first = pd.Series(np.arange(len(frame))).groupby(codes).first()
     cells = pd.DataFrame(frame.iloc[first.to_numpy()][names].reset_index(drop=True))
     rows = (zip(names, row, strict=True) for row in cells.itertuples(index=False))
     texts = [" ".join(f"{name}={_text(level)}" for name, level in row) for row in rows]
     cells.insert(0, "cell", np.asarray(texts, dtype=object))
-    # ngroup counts in order of appearance when groupby does not sort.
     return codes, cells
 
 

@@ -14,6 +14,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from randstudy.canonical import minimal
+from randstudy.comparison import Comparison
 from randstudy.expectation import describe, is_part, members
 from randstudy.fields import Setting, alias_target, aliases, settings
 from randstudy.header import Evaluation, Header, Resources, Tracking
@@ -28,11 +29,12 @@ from randstudy.tasks import Data
 
 PAGE = Path(__file__).with_name("study-file.md")
 TABLE = re.compile(r"<!-- table (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
-DESIGN = ("factors", "arms", "exclude", "replicates", "fixed")
+DESIGN = ("factors", "arms", "exclude", "replicates", "fixed", "compare")
 SECTIONS: dict[str, type] = {
     "header": Header,
     "recipe": Recipe,
     "training": Training,
+    "compare": Comparison,
     "evaluation": Evaluation,
     "resources": Resources,
     "tracking": Tracking,
@@ -52,6 +54,8 @@ def tables() -> dict[str, str]:
     found["design"] = "| field | meaning |\n|---|---|\n" + "".join(
         f"| `{name}` | {schema()['properties'][name]['description']} |\n" for name in DESIGN
     )
+    told = schema()["properties"]["compare"]["properties"]["reference"]["description"]
+    found["compare"] += f"| `reference` | a level, as the study writes it | the first | {told} |\n"
     return found | {name: _parts(kind) for name, kind in KINDS.items()}
 
 

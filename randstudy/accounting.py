@@ -100,14 +100,19 @@ def differences(entry: Entry, wanted: Mapping[str, str]) -> list[str]:
 
 
 def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
-    """Tell whether a finished outcome lacks evaluations or predictions that are now asked for."""
+    """Tell whether a finished outcome lacks evaluations or what else is now asked to be kept."""
     if entry.status != "finished":
         return False
     recipe, asked = trial.recipe, study.evaluation
     wanted = asked.evaluations(recipe.total_steps, recipe.steps_per_epoch)
     shape = recipe.data.shape()
-    predictions = asked.predictions and shape.target == "class" and shape.outputs <= 256
-    return entry.evaluations < wanted or (predictions and not entry.predicted)
+    classes = shape.target == "class"
+    predictions = asked.predictions and classes and shape.outputs <= 256
+    return (
+        entry.evaluations < wanted
+        or (predictions and not entry.predicted)
+        or (asked.logits and classes and not entry.outputs)
+    )
 
 
 def refuse_stale(found: Account) -> None:

@@ -14,6 +14,7 @@ from randstudy.exclusions import Exclusion, excluded
 from randstudy.factors import Combination, Factor, changed, level_text
 from randstudy.fields import FAULT, Finding, Findings, read, settings
 from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates
 
 MOST_CHECKED = 10_000
 """Designs with more cells than this are checked level by level and pair by pair."""
@@ -32,11 +33,17 @@ class Cells:
     """
 
     def __init__(
-        self, base: Mapping[str, Any], axes: Sequence[Factor], exclusions: Sequence[Exclusion]
+        self,
+        base: Mapping[str, Any],
+        axes: Sequence[Factor],
+        exclusions: Sequence[Exclusion],
+        replicates: Replicates,
     ) -> None:
         self.base = base
         self.axes = tuple(axes)
         self.exclusions = tuple(exclusions)
+        self._replicates = replicates
+        self._setter = next((i for i, axis in enumerate(axes) if axis.sets_replicates), None)
         self._concern = {
             section: tuple(
                 index
@@ -97,6 +104,23 @@ class Cells:
         """Return the recipe of a combination known to have no problems."""
         return Recipe(**{name: self._section(name, combination)[0] for name in self._concern})
 
+    def replicates(self, combination: Combination) -> Replicates:
+        """Return the replicates of a cell: those of its arm, or else the study's."""
+        if self._setter is None:
+            return self._replicates
+        own = self.axes[self._setter].levels[combination[self._setter]].replicates
+        return self._replicates if own is None else own
+
+    def replications(self) -> Iterator[tuple[Replicates, int]]:
+        """Yield replicates and the number of combinations that take them, excluded ones too."""
+        if self._setter is None:
+            yield self._replicates, self.size
+            return
+        levels = self.axes[self._setter].levels
+        for level in levels:
+            own = level.replicates
+            yield self._replicates if own is None else own, self.size // len(levels)
+
     def findings(self, combination: Combination) -> list[Finding]:
         """Return what is wrong with one cell, by path of the field in the recipe."""
         sections = {name: self._section(name, combination) for name in self._concern}
@@ -135,15 +159,15 @@ class Cells:
                 yield tuple(one)
 
     def consuming(self) -> Iterator[tuple[Combination, int]]:
-        """Yield (combination, number of cells that consume the same streams as it).
+        """Yield (combination, number of cells with the same streams and replicates as it).
 
-        Together these stand for every cell. Factors that cannot change which streams are consumed
-        are not walked through, so this is short for most designs.
+        Together these stand for every cell. Factors that cannot change which streams are consumed,
+        or how they move, are not walked through, so this is short for most designs.
         """
         if self.exclusions:
             yield from ((one, 1) for one in self)
             return
-        quiet = [axis.targets <= _SILENT for axis in self.axes]
+        quiet = [axis.targets <= _SILENT and not axis.sets_replicates for axis in self.axes]
         alike = math.prod(
             len(axis.levels) for axis, is_quiet in zip(self.axes, quiet, strict=True) if is_quiet
         )

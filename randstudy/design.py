@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, overload
 from randstudy.cells import Cells
 from randstudy.factors import Combination
 from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates
 from randstudy.study import Study
 from randstudy.trials import FORMAT, Trial, frame, make_trial, pairs, trial_from_settings
 
@@ -21,12 +22,13 @@ __all__ = ["FORMAT", "Cell", "Design", "Point", "Trial", "make_trial", "trial_fr
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One combination of factor levels, and the effective recipe that it makes."""
+    """One combination of factor levels, the effective recipe that it makes, and its replicates."""
 
     index: int
     levels: Mapping[str, Any]
     label: str
     recipe: Recipe
+    replicates: Replicates
 
     def __hash__(self) -> int:
         return hash((self.index, self.label))
@@ -74,12 +76,12 @@ class Design(Sequence[Trial]):
             raise IndexError(f"the design has {len(self)} trials")
         number = bisect_right(self._ends, index)
         before = self._ends[number - 1] if number else 0
-        recipe = self.cells[number].recipe
-        consumed = recipe.streams()
+        cell = self.cells[number]
+        consumed = cell.recipe.streams()
         replicate, repeat = divmod(index - before, self.study.repeat)
-        numbers = self.study.replicates.combination(consumed, replicate)
+        numbers = cell.replicates.combination(consumed, replicate)
         named = dict(zip(sorted(consumed), numbers, strict=True))
-        return make_trial(recipe, self.study.seed, named, repeat)
+        return make_trial(cell.recipe, self.study.seed, named, repeat)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -108,9 +110,9 @@ class Design(Sequence[Trial]):
     def trials_of(self, cell: Cell) -> Iterator[Trial]:
         """Yield the trials of one cell."""
         names = sorted(cell.recipe.streams())
-        numbers = self.study.replicates.combinations(frozenset(names))
+        numbers = cell.replicates.combinations(frozenset(names))
         for (name, repeat), row in zip(
-            self._ids(cell.recipe),
+            self._ids(cell.recipe, cell.replicates),
             (row for row in numbers for _ in range(self.study.repeat)),
             strict=True,
         ):
@@ -125,10 +127,11 @@ class Design(Sequence[Trial]):
     def keys(self) -> Iterator[str]:
         """Yield the ids alone, in the order of iteration."""
         for combination in self._combinations:
-            for name, _ in self._ids(self._combinations.recipe(combination).effective()):
+            recipe = self._combinations.recipe(combination).effective()
+            for name, _ in self._ids(recipe, self._combinations.replicates(combination)):
                 yield name
 
-    def _ids(self, recipe: Recipe) -> Iterator[tuple[str, int]]:
+    def _ids(self, recipe: Recipe, replicates: Replicates) -> Iterator[tuple[str, int]]:
         """Yield (id, repeat) of each trial of a recipe."""
         consumed = recipe.streams()
         middle = pairs(sorted(consumed))
@@ -136,7 +139,7 @@ class Design(Sequence[Trial]):
         for repeat in range(self.study.repeat):
             head, tail = frame(recipe, self.study.seed, repeat)
             frames.append((repeat, blake2b(head.encode(), digest_size=8), middle + tail))
-        for numbers in self.study.replicates.combinations(consumed):
+        for numbers in replicates.combinations(consumed):
             for repeat, begun, rest in frames:
                 state = begun.copy()
                 state.update((rest % numbers).encode())
@@ -145,7 +148,7 @@ class Design(Sequence[Trial]):
     def _count(self, combination: Combination) -> int:
         """Return how many distinct trainings a cell has."""
         consumed = self._combinations.recipe(combination).effective().streams()
-        return self.study.replicates.count(consumed) * self.study.repeat
+        return self._combinations.replicates(combination).count(consumed) * self.study.repeat
 
 
 class CellSequence(Sequence[Cell]):
@@ -177,4 +180,5 @@ class CellSequence(Sequence[Cell]):
             levels=self._combinations.levels(combination),
             label=self._combinations.label(combination),
             recipe=self._combinations.recipe(combination).effective(),
+            replicates=self._combinations.replicates(combination),
         )

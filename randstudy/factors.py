@@ -12,6 +12,7 @@ from randstudy.fieldnames import Field, place
 from randstudy.fields import FAULT, Findings, aliases, read
 from randstudy.places import FieldPath
 from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates
 
 ARM = "arm"
 """Name of the factor whose levels are the study's arms."""
@@ -36,6 +37,8 @@ class Level:
     written: Any
     identity: str
     changes: tuple[Change, ...]
+    replicates: Replicates | None = None
+    """Those of the cells of an arm that sets them, in place of the study's."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Factor:
     def targets(self) -> frozenset[tuple[str, ...]]:
         """The paths that some level sets."""
         return frozenset(change.target for level in self.levels for change in level.changes)
+
+    @property
+    def sets_replicates(self) -> bool:
+        """Whether the cells of some level have replicates of their own."""
+        return any(level.replicates is not None for level in self.levels)
 
 
 def level_text(written: Any) -> str:

@@ -47,4 +47,6 @@ def _contradiction(group: Sequence[Entry]) -> str:
         return "equal weights, but different metrics or curves"
     if len({entry.predicted for entry in group if entry.predicted}) > 1:
         return "equal weights, but different predictions"
+    if len({entry.outputs for entry in group if entry.outputs}) > 1:
+        return "equal weights, but different logits"
     return ""

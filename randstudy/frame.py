@@ -10,7 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,23 @@ from randstudy.sealed import replace
 from randstudy.study import Study
 
 
-class Frame(pd.DataFrame):
-    """A DataFrame that knows its factors and where its curves and predictions lie.
+class Logits(NamedTuple):
+    """Outputs on test examples: ``values[i, j]`` are those of trial ``trials[i]`` for example j.
 
-    Selections of rows keep both: ``frame[frame.status == "finished"].curves`` are theirs alone.
+    Attributes
+    ----------
+    trials : ids of T trials.
+    values : (T, examples, classes) float32, before any softmax.
+    """
+
+    trials: tuple[str, ...]
+    values: NDArray[np.float32]
+
+
+class Frame(pd.DataFrame):
+    """A DataFrame that knows its factors and where its curves, predictions and logits lie.
+
+    Selections of rows keep these: ``frame[frame.status == "finished"].curves`` are theirs alone.
     """
 
     _metadata: ClassVar[list[str]] = ["factors", "store", "lenient"]
@@ -76,16 +89,44 @@ class Frame(pd.DataFrame):
         rows = np.stack([kept[trial] for trial in trials]) if trials else np.empty((0, 0), np.uint8)
         return pd.DataFrame(rows, index=pd.Index(trials, name="trial", dtype=TEXT))
 
+    @property
+    def logits(self) -> Logits:
+        """The outputs for each test example of the trials that kept them (``evaluation.logits``).
+
+        Read from the ledger at each call. Trials are in the order of the frame, each once; those
+        that kept none are left out. Examples are numbered as in `predictions`.
+
+        Raises
+        ------
+        RandstudyError
+            The trials were tested on different numbers of examples, or have other classes.
+        """
+        kept = {
+            outcome.trial: outcome.logits
+            for outcome in self._outcomes(logits=True)
+            if outcome.logits is not None
+        }
+        shapes = sorted({array.shape for array in kept.values()})
+        if len(shapes) > 1:
+            told = " or ".join(f"{examples} examples of {k} classes" for examples, k in shapes)
+            raise RandstudyError(
+                f"the trials were tested on {told}; select those of one data set before asking for "
+                "logits"
+            )
+        trials = tuple(trial for trial in self._trials() if trial in kept)
+        none = np.empty((0, 0, 0), np.float32)
+        return Logits(trials, np.stack([kept[trial] for trial in trials]) if trials else none)
+
     def _trials(self) -> list[str]:
         if "trial" not in self.columns:
             raise RandstudyError("the frame has lost its column trial; select rows, not columns")
         return list(dict.fromkeys(self["trial"]))
 
-    def _outcomes(self, *, predictions: bool = False) -> Iterable[Outcome]:
+    def _outcomes(self, **kept: bool) -> Iterable[Outcome]:
         if self.store is None:
             raise RandstudyError("this frame is not from a store; load it with randstudy.load")
         ledger = Ledger(self.store)
-        return ledger.outcomes(self._trials(), predictions=predictions, skip_damaged=self.lenient)
+        return ledger.outcomes(self._trials(), skip_damaged=self.lenient, **kept)
 
 
 def load(

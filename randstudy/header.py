@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -22,6 +23,9 @@ class Evaluation:
     every_epochs: Annotated[int | None, Range(least=1), "epochs between evaluations"] = None
     every_steps: Annotated[int | None, Range(least=1), "updates between evaluations"] = None
     predictions: Annotated[bool, "keep the predicted class of each test example"] = True
+    logits: Annotated[
+        bool, "keep the outputs of each test example, as float32, where there are classes"
+    ] = False
 
     def evaluations(self, steps: int, steps_per_epoch: int) -> int:
         """Return how often a trial of so many steps is evaluated, its end included."""
@@ -35,6 +39,11 @@ class Resources:
 
     cpus: Annotated[int, Range(least=1), "CPU cores a pack"] = 1
     gpus: Annotated[float, Range(least=0), "GPUs a pack; a fraction lets packs share one"] = 0.0
+
+    @property
+    def workers_here(self) -> int:
+        """Packs that this machine's cores train at a time."""
+        return max(1, (os.cpu_count() or 1) // self.cpus)
 
     def problems(self) -> list[tuple[str, str]]:
         """Ray lends a share of one GPU, or whole ones."""

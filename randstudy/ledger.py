@@ -6,6 +6,7 @@ Everything is a sealed file (`randstudy.sealed`) under ``<store>/ledger``::
     failures/   <attempt>-<digest>.json      failed attempts: evidence, not outcomes
     forgotten/  <attempt>-<digest>.json      tombstones: (trial, attempt) pairs no longer counted
     plans/<study>/<attempt>-<digest>.txt     what was about to be run
+    looks/<study>/<attempt>-<digest>.json    what was seen of the declared comparison, and when
     locks/<study>.json                       who runs it now (`randstudy.lock`)
     damaged/                                 files that were set aside
 
@@ -22,11 +23,12 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from randstudy.analysis.looks import Look
 from randstudy.compaction import batches, join
 from randstudy.errors import LedgerError
 from randstudy.findings import Finding, contradictions
@@ -95,11 +97,12 @@ class Ledger:
         ids: Iterable[str] | None = None,
         *,
         predictions: bool = False,
+        logits: bool = False,
         skip_damaged: bool = False,
     ) -> Iterator[Outcome]:
         """Yield the outcome that counts of each trial, file by file; unknown ids are left out.
 
-        Predictions are read only when asked for.
+        Predictions and logits are read only when asked for.
         """
         left = set(self.index(skip_damaged=skip_damaged)) if ids is None else set(ids)
         for _ in range(LISTINGS):
@@ -109,7 +112,10 @@ class Ledger:
                     wanted[entry.file].add((trial, entry.attempt))
             try:
                 for path, keys in wanted.items():
-                    for outcome in self._read(path, keys, predictions, skip_damaged):
+                    read = self._read(
+                        path, keys, skip_damaged, predictions=predictions, logits=logits
+                    )
+                    for outcome in read:
                         left.discard(outcome.trial)
                         yield outcome
                 return
@@ -119,8 +125,8 @@ class Ledger:
         raise LedgerError(f"{self.folder}: files vanish while they are read; try again")
 
     def read(self, path: Path) -> list[Outcome]:
-        """Return all outcomes of one file, with predictions."""
-        return list(decode(path, unseal(path), None, predictions=True))
+        """Return all outcomes of one file, with predictions and logits."""
+        return list(decode(path, unseal(path), None, predictions=True, logits=True))
 
     def failures(self, *, skip_damaged: bool = False) -> list[Failure]:
         """Return the failed attempts in order of their ids."""
@@ -200,6 +206,30 @@ class Ledger:
         paths = self._plans(study).paths()
         return unseal(paths[-1]).decode() if paths else None
 
+    def plans(self, study: str) -> list[tuple[str, str]]:
+        """Return (attempt, text) of all plans of a study, in the order in which they were made."""
+        return [
+            (path.name.split("-")[0], unseal(path).decode()) for path in self._plans(study).paths()
+        ]
+
+    def look(self, study: str, look: Look) -> Look:
+        """Record that a comparison was looked at; return the look as it is kept."""
+        kept = replace(look, attempt=new_attempt())
+        content = json.dumps(asdict(kept), sort_keys=True).encode()
+        seal(self._looks(study).folder, kept.attempt, ".json", content)
+        return kept
+
+    def looks(self, study: str) -> list[Look]:
+        """Return what was seen of a study's comparisons, in order of time."""
+        shelf = self._looks(study)
+        found = shelf.refresh()
+        self._complain(False, shelf)
+        return list(found.values())
+
+    def _looks(self, study: str) -> Shelf[Look]:
+        folder = self.folder / "looks" / quote(study, safe=" ")
+        return Shelf(folder, ".json", lambda path, content: Look(**_record(path, content)))
+
     def _plans(self, study: str) -> Shelf[str]:
         folder = self.folder / "plans" / quote(study, safe=" ")
         return Shelf(folder, ".txt", lambda _, content: content.decode())
@@ -214,10 +244,10 @@ class Ledger:
                     yield entry
 
     def _read(
-        self, path: Path, keys: set[tuple[str, str]], predictions: bool, skip_damaged: bool
+        self, path: Path, keys: set[tuple[str, str]], skip_damaged: bool, **kept: bool
     ) -> Iterator[Outcome]:
         try:
-            yield from decode(path, unseal(path), keys, predictions=predictions)
+            yield from decode(path, unseal(path), keys, **kept)
         except DamagedError as error:
             if not skip_damaged:
                 raise _complaint([str(error)]) from error

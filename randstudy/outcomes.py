@@ -28,6 +28,8 @@ class Outcome:
     curves : metric name -> (E,) float64.
     predictions : (n_test,) uint8 predicted class of each test example in the data set's own order
         of the test split; None where there are no classes or it was not asked for.
+    logits : (n_test, classes) float32 outputs for each test example, in the order of `predictions`,
+        which are their argmax; None where there are no classes or it was not asked for.
     weights_digest : 32 hex digits over the final weights; empty for a diverged trial.
     settings : the trial's resolved fields minus defaults, as canonical JSON (what its id hashes).
     replicates : replicate of each stream that the trial consumed.
@@ -44,6 +46,7 @@ class Outcome:
     curve_epoch: NDArray[np.float64]
     curves: Mapping[str, NDArray[np.float64]]
     predictions: NDArray[np.uint8] | None = None
+    logits: NDArray[np.float32] | None = None
     weights_digest: str = ""
     settings: str = "{}"
     replicates: Mapping[str, int] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from randstudy.recipe import Recipe
 from randstudy.variation import Variation, stranger
 from randstudy.yamlfile import Document, parse_value
 
-FREE = ("factors", "arms", "replicates")
+FREE = ("factors", "arms", "replicates", "compare")
 """Mappings of a study whose keys are names rather than fields."""
 
 LISTS = ("exclude", "fixed")
@@ -42,6 +42,8 @@ def _set(document: Document, written: str) -> Document:
         raise at(source, None, "", "write field=value, as in --set training.lr=0.05")
     value = parse_value(text.strip(), source)
     tree = dict(document.value)
+    if name.partition(".")[0] == "replicates":
+        _not_replaced(tree, source)
     path = _free(tree, name, value)
     if path is None:
         path = _field(tree, name, value, source)
@@ -58,16 +60,26 @@ def _free(tree: dict[str, Any], name: str, value: Any) -> FieldPath | None:
     head, _, key = name.partition(".")
     if head not in FREE or not key:
         return None
-    branch = dict(tree[head]) if isinstance(tree.get(head), dict) else {}
-    if head == "arms" and "." in key:
+    path: FieldPath = (head, key)
+    if head == "factors":
+        path = (head, _as_written(tree, key))
+    elif head == "arms" and "." in key:
         arm, _, field = key.partition(".")
-        branch[arm] = {**(branch.get(arm) or {}), field: value}
-        tree[head] = branch
-        return (head, arm, field)
-    key = _as_written(tree, key) if head == "factors" else key
-    branch[key] = value
-    tree[head] = branch
-    return (head, key)
+        inner, _, group = field.partition(".")
+        path = (head, arm, inner, group) if inner == "replicates" and group else (head, arm, field)
+    _put(tree, path, value)
+    return path
+
+
+def _put(tree: dict[str, Any], path: FieldPath, value: Any) -> None:
+    """Set a key of nested mappings, changing none of them; what is no mapping gives way to one."""
+    key, *rest = path
+    if rest:
+        below = tree.get(str(key))
+        branch = dict(below) if isinstance(below, dict) else {}
+        _put(branch, tuple(rest), value)
+        value = branch
+    tree[str(key)] = value
 
 
 def _as_written(tree: dict[str, Any], name: str) -> str:
@@ -121,6 +133,16 @@ def _not_varied(variation: Variation, path: tuple[str, ...], source: str) -> Non
             if target[: len(field.target)] == field.target:
                 message = f"is varied by the factor {name}; use --set 'factors.{name}=[…]'"
                 raise at(source, None, ".".join(path), message)
+
+
+def _not_replaced(tree: dict[str, Any], source: str) -> None:
+    """Refuse to set the study's replicates where every arm has its own."""
+    arms = tree.get("arms")
+    if not isinstance(arms, dict) or not arms:
+        return
+    if all(isinstance(arm, dict) and "replicates" in arm for arm in arms.values()):
+        message = f"is set by every arm; use --set arms.{next(iter(arms))}.replicates=…"
+        raise at(source, None, "replicates", message)
 
 
 def _variation(tree: dict[str, Any]) -> Variation:

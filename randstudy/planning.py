@@ -20,8 +20,8 @@ from randstudy.progress import duration
 from randstudy.recipe import Recipe
 from randstudy.study import Study
 
-PACK_BYTES, TRIAL_BYTES, EVALUATION_BYTES, PREDICTION_BYTES = 13_200, 100, 15, 0.5
-"""Disk taken in the ledger by a pack's file, a trial, an evaluation, a kept prediction."""
+PACK_BYTES, TRIAL_BYTES, EVALUATION_BYTES, PREDICTION_BYTES, LOGIT_BYTES = 13_200, 100, 15, 0.5, 3.7
+"""Disk taken in the ledger by a pack's file, a trial, an evaluation, a kept prediction or logit."""
 
 RUN_BYTES, METRIC_BYTES = 4_000, 310
 """Disk taken in MLflow by a run with its parameters and tags, and by a metric value; what all these
@@ -108,7 +108,7 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     def packs(counts: Mapping[Shape, int]) -> int:
         return sum(math.ceil(count / widths[shape]) for shape, count in counts.items())
 
-    workers = max(1, (os.cpu_count() or 1) // study.resources.cpus)
+    workers = study.resources.workers_here
     work = sum(timed[shape] * count for shape, count in left.items()) if timed else None
     gpus = study.resources.gpus
     metrics = sum(curve_points(study, trial.recipe) for trial in trials)
@@ -186,12 +186,21 @@ def _disk(study: Study, trials: Sequence[Trial], packs: int) -> int:
     """Estimate the bytes that these trials add to the store."""
     total = float(PACK_BYTES * packs)
     for trial in trials:
-        kept = trial.recipe.data.sizes().test if study.evaluation.predictions else 0
         evaluations = evaluations_of(study, trial.recipe)
-        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + PREDICTION_BYTES * kept
+        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + _kept_bytes(study, trial.recipe)
         if study.tracking.enabled:
             total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.recipe)
     return round(total)
+
+
+def _kept_bytes(study: Study, recipe: Recipe) -> float:
+    """Estimate the bytes that what is kept of a trial's test examples takes."""
+    shape = recipe.data.shape()
+    if shape.target != "class":
+        return 0.0
+    predictions = PREDICTION_BYTES if study.evaluation.predictions else 0.0
+    logits = LOGIT_BYTES * shape.outputs if study.evaluation.logits else 0.0
+    return recipe.data.sizes().test * (predictions + logits)
 
 
 def notes(study: Study, design: Design, found: Account) -> list[str]:
@@ -208,7 +217,7 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
     if found.stale:
         said.append(f"{len(found.stale):,} outcomes are stale: run will ask what to do")
     if found.reobserve:
-        said.append(f"{len(found.reobserve):,} trials train again for more evaluations")
+        said.append(f"{len(found.reobserve):,} trials train again to be looked at more closely")
     if found.failed:
         said.append(f"{len(found.failed):,} trials failed before: run --retry-failed")
     return said

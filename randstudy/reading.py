@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from randstudy.cells import Cells, read_section
+from randstudy.comparison import Declaration, read_comparison
 from randstudy.errors import Problem, StudyError
 from randstudy.exclusions import read_exclusions
 from randstudy.factors import Combination
@@ -22,8 +24,8 @@ from randstudy.replicates import Replicates, read_fixed, read_replicates
 from randstudy.variation import Variation
 from randstudy.yamlfile import Document
 
-DESIGN = ("factors", "arms", "exclude", "replicates", "fixed")
-"""Fields of a study that say what is varied."""
+DESIGN = ("factors", "arms", "exclude", "replicates", "fixed", "compare")
+"""Fields of a study that say what is varied, and what of it is compared."""
 
 MOST_TRIALS = 10**12
 MOST_PROBLEMS = 50
@@ -39,6 +41,7 @@ class Reading:
     cells: Cells
     replicates: Replicates
     fixed: tuple[str, ...]
+    compare: Declaration | None
     targets: frozenset[str]
 
 
@@ -59,16 +62,20 @@ def read_study(document: Document) -> Reading:
     header = _header(document, found)
     fixed = read_fixed(value.get("fixed", []), ("fixed",), found)
     replicates = read_replicates(value.get("replicates", 1), fixed, ("replicates",), found)
-    cells = _cells(document, found)
+    cells = _cells(document, replicates, fixed, found)
+    compare = read_comparison(value.get("compare"), cells.axes, header.metric, found)
     _refuse(document, found.entries)
     assert replicates is not None
     check_cells(document, cells)
     data = {cells.recipe(one).data for one in cells.sample()}
     targets = frozenset(one.shape().target for one in data)
-    _check_metric(header, targets, found)
-    _check_replicates(cells, replicates, header.repeat, found)
+    if compare is not None and compare.metric is not None:
+        _check_metric(compare.metric, ("compare", "metric"), targets, found)
+    if header.metric is not None:
+        _check_metric(header.metric, ("metric",), targets, found)
+    _check_replicates(cells, header.repeat, found)
     _refuse(document, found.entries)
-    return Reading(header, cells, replicates, fixed, targets)
+    return Reading(header, cells, replicates, fixed, compare, targets)
 
 
 def _unknown_key(key: str, keys: list[str]) -> str:
@@ -103,10 +110,12 @@ def _header(document: Document, found: Findings) -> Header:
     return replace(header, name=name, evaluation=evaluation)
 
 
-def _cells(document: Document, found: Findings) -> Cells:
+def _cells(
+    document: Document, replicates: Replicates | None, fixed: tuple[str, ...], found: Findings
+) -> Cells:
     """Read the base recipe and what varies it."""
     base = {key: one for key, one in document.value.items() if key in settings(Recipe)}
-    variation = Variation(document.value, base, found)
+    variation = Variation(document.value, base, found, replicates=replicates, fixed=fixed)
     axes = variation.axes()
     exclusions = read_exclusions(document.value.get("exclude", []), axes, variation.known, found)
     for name in settings(Recipe):
@@ -114,7 +123,7 @@ def _cells(document: Document, found: Findings) -> Cells:
         found.entries += [
             one for one in findings if not (one.missing and one.path in variation.supplied)
         ]
-    return Cells(base, axes, exclusions)
+    return Cells(base, axes, exclusions, replicates or Replicates(()))
 
 
 def check_cells(document: Document, cells: Cells) -> None:
@@ -156,35 +165,56 @@ def _blame(
     return path, None
 
 
-def _check_metric(header: Header, targets: frozenset[str], found: Findings) -> None:
+def _check_metric(metric: str, path: FieldPath, targets: frozenset[str], found: Findings) -> None:
     known = metrics(targets)
-    if header.metric is not None and header.metric not in known:
+    if metric not in known:
         what = " and ".join(sorted(targets))
-        told = suggestion(header.metric, known)
-        found.add(("metric",), f"{header.metric!r} is no metric of a {what} task{told}")
+        found.add(path, f"{metric!r} is no metric of a {what} task{suggestion(metric, known)}")
 
 
-def _check_replicates(cells: Cells, replicates: Replicates, repeat: int, found: Findings) -> None:
+def _check_replicates(cells: Cells, repeat: int, found: Findings) -> None:
     """Refuse to vary what no cell consumes, and designs beyond counting."""
-    varied = {stream for group in replicates.groups if group.varies for stream in group.streams}
-    consumed: set[str] = set()
+    used = list(cells.replications())
+    consumed = _consumed(cells, {one.at: one.varied for one, _ in used})
+    for replicates in {one.at: one for one, _ in used}.values():
+        if replicates.at in consumed:
+            _check_idle(replicates, consumed[replicates.at], found)
+    sizes = [(size * repeat * one.size, one.at) for one, size in used]
+    total = sum(size for size, _ in sizes)
+    if total > MOST_TRIALS:
+        message = f"asks for {total:.1e} trainings; at most {MOST_TRIALS:.0e}"
+        found.add(max(sizes, key=lambda size: size[0])[1], message)
+
+
+def _consumed(
+    cells: Cells, varied: Mapping[FieldPath, frozenset[str]]
+) -> dict[FieldPath, set[str]]:
+    """Return the streams that cells consume, by where their replicates are set.
+
+    Ends early when all that are `varied` are found, so the sets are whole where one is not.
+    """
+    consumed: defaultdict[FieldPath, set[str]] = defaultdict(set)
     for combination, _ in cells.consuming():
-        if varied and varied <= consumed:
+        at = cells.replicates(combination).at
+        consumed[at] |= cells.recipe(combination).effective().streams()
+        if all(streams <= consumed.get(at, set()) for at, streams in varied.items()):
             break
-        consumed |= cells.recipe(combination).effective().streams()
+    return consumed
+
+
+def _check_idle(replicates: Replicates, consumed: set[str], found: Findings) -> None:
+    """Refuse groups of streams that would move nothing."""
     for group in replicates.groups:
         idle = [stream for stream in group.streams if stream not in consumed]
         useless = idle if replicates.named else len(idle) == len(group.streams)
         if not (group.varies and useless):
             continue
-        path = ("replicates", *(() if not replicates.named else ("+".join(group.streams),)))
+        path = (*replicates.at, *(("+".join(group.streams),) if replicates.named else ()))
         there = ", ".join(sorted(consumed)) or "none"
         which = ", ".join(idle) if replicates.named else "any stream that is not fixed"
-        found.add(path, f"no cell consumes {which}, so all replicates would be the same training; "
-                  f"streams consumed: {there}")  # fmt: skip
-    total = cells.size * repeat * math.prod(group.count for group in replicates.groups)
-    if total > MOST_TRIALS:
-        found.add(("replicates",), f"asks for {total:.1e} trainings; at most {MOST_TRIALS:.0e}")
+        where = " of this arm" if len(replicates.at) > 1 else ""
+        found.add(path, f"no cell{where} consumes {which}, so all replicates would be the same "
+                  f"training; streams consumed: {there}")  # fmt: skip
 
 
 def _refuse(document: Document, findings: list[Finding]) -> None:

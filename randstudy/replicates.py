@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from randstudy.expectation import show
@@ -46,6 +46,24 @@ class Replicates:
     groups: tuple[Group, ...]
     named: bool = False
     """Whether the study names the streams of each group, rather than moving all of them."""
+    at: FieldPath = field(default=("replicates",), compare=False)
+    """Where the study says so: for all cells, or for those of one arm."""
+
+    @property
+    def moved(self) -> list[tuple[list[str], int, int]]:
+        """Plain values that are equal where the same streams move through the same replicates."""
+        moving = [group for group in self.groups if group.varies]
+        return sorted((sorted(group.streams), group.first, group.count) for group in moving)
+
+    @property
+    def varied(self) -> frozenset[str]:
+        """The streams that are not held at replicate 0."""
+        return frozenset(name for group in self.groups if group.varies for name in group.streams)
+
+    @property
+    def size(self) -> int:
+        """Number of combinations for a training that consumes every stream."""
+        return math.prod(group.count for group in self.groups)
 
     def count(self, consumed: Set[str]) -> int:
         """Return how many distinct replicates a training has that consumes these streams."""
@@ -95,7 +113,9 @@ def read_replicates(
     if not isinstance(value, dict) or ("count" in value or "first" in value):
         count = _count(value, path, found)
         free = tuple(stream for stream in STREAMS if stream not in fixed)
-        return None if count is None else Replicates((Group(free, count.count, count.first),))
+        if count is None:
+            return None
+        return Replicates((Group(free, count.count, count.first),), at=path)
     if not value:
         found.add(path, "is empty; write a number, or streams as in {init: 8, order: 8}")
         return None
@@ -120,7 +140,8 @@ def _groups(
         count = _count(item, inner, found)
         if count is not None:
             groups.append(Group(streams, count.count, count.first))
-    return Replicates(tuple(groups), named=True) if len(found.entries) == before else None
+    clean = len(found.entries) == before
+    return Replicates(tuple(groups), named=True, at=path) if clean else None
 
 
 def _refusal(stream: str, fixed: Sequence[str], seen: Mapping[str, str]) -> str | None:

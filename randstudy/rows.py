@@ -43,13 +43,18 @@ def _schema() -> pa.Schema:
         ("curve_values", pa.list_(pa.float64())),
     ]
     fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
-    fields.append(pa.field("predictions", pa.binary()))
+    # Columns that came later are nullable: files from before do not have them.
+    fields += [
+        pa.field("predictions", pa.binary()),
+        pa.field("logits", pa.large_binary()),
+        pa.field("classes", pa.int64()),
+        pa.field("outputs", pa.string()),
+    ]
     return pa.schema(fields, metadata={"randstudy.ledger": FORMAT})
 
 
 SCHEMA = _schema()
-KEYS = ["trial", "attempt", "status", "steps", "evaluations", *DIGESTS[:4], "provenance"]
-ALL_BUT_PREDICTIONS = [name for name in SCHEMA.names if name != "predictions"]
+KEYS = ["trial", "attempt", "status", "steps", "evaluations", *DIGESTS[:4], "outputs", "provenance"]
 REPEATED = ["attempt", "status", "reason", "settings", "provenance"]
 REPEATED += [f"{name}_names.list.element" for name in (*NAMED, "curve")]
 
@@ -65,6 +70,7 @@ class Entry:
     cadence : digest of the steps at which it was evaluated.
     observed : digest of metrics and curves; comparable where `cadence` is equal.
     predicted : digest of the kept predictions, empty when none were kept.
+    outputs : digest of the kept logits, empty when none were kept.
     """
 
     trial: str
@@ -76,18 +82,20 @@ class Entry:
     cadence: str
     observed: str
     predicted: str
+    outputs: str
     provenance: Mapping[str, str]
     file: Path
 
     @property
-    def rank(self) -> tuple[bool, int, str, str]:
+    def rank(self) -> tuple[bool, bool, int, str, str]:
         """Sort key among outcomes of one trial; the least is the one that counts.
 
-        More observed wins (predictions, then evaluations), then the smallest attempt id. Trials
-        that are trained again to be looked at more closely always keep predictions, so one study's
-        wishes never undo another's.
+        More observed wins (predictions, then logits, then evaluations), then the smallest attempt
+        id. Trials that are trained again to be looked at more closely always keep predictions, and
+        logits that they had, so one study's wishes never undo another's.
         """
-        return (not self.predicted, -self.evaluations, self.attempt, self.file.name)
+        seen = (not self.predicted, not self.outputs, -self.evaluations)
+        return (*seen, self.attempt, self.file.name)
 
 
 def encode(outcomes: Sequence[Outcome], attempt: str) -> bytes:
@@ -105,7 +113,7 @@ def to_bytes(table: pa.Table) -> bytes:
 
 
 def read_table(path: Path, content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read `columns` (None is all) of a file's content.
+    """Read `columns` (None is all) of a file's content; null in those that it is too old to have.
 
     Raises
     ------
@@ -123,19 +131,29 @@ def read_table(path: Path, content: bytes, columns: Sequence[str] | None = None)
             table = file.read(columns=None if columns is None else list(columns), use_threads=False)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DamagedError(f"{path}: not a readable Parquet file ({error})") from error
+    for field in SCHEMA:
+        wanted = field.nullable and (columns is None or field.name in columns)
+        if wanted and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table
 
 
 def entries(path: Path, content: bytes) -> list[Entry]:
     """Read the key columns of a file."""
     rows = read_table(path, content, KEYS).to_pylist()
-    return [
-        Entry(**{**row, "provenance": _parsed(row["provenance"]), "file": path}) for row in rows
-    ]
+    for row in rows:
+        row["provenance"] = _parsed(row["provenance"])
+        row["outputs"] = row["outputs"] or ""
+    return [Entry(**row, file=path) for row in rows]
 
 
 def decode(
-    path: Path, content: bytes, wanted: set[tuple[str, str]] | None, *, predictions: bool
+    path: Path,
+    content: bytes,
+    wanted: set[tuple[str, str]] | None,
+    *,
+    predictions: bool,
+    logits: bool,
 ) -> Iterator[Outcome]:
     """Yield the outcomes of a file with `wanted` (trial, attempt), None for all of them.
 
@@ -144,7 +162,8 @@ def decode(
     DamagedError
         A row does not have the checksum that it was written with.
     """
-    table = read_table(path, content, None if predictions else ALL_BUT_PREDICTIONS)
+    unread = {name for name, read in (("predictions", predictions), ("logits", logits)) if not read}
+    table = read_table(path, content, [name for name in SCHEMA.names if name not in unread])
     columns = {name: _read_column(table.column(name)) for name in table.column_names}
     seen: set[tuple[str, str]] = set()
     for row in range(table.num_rows):
@@ -153,10 +172,12 @@ def decode(
             continue
         seen.add(key)
         outcome = _outcome({name: column[row] for name, column in columns.items()})
-        digests = _digests(outcome, key[1], columns["predicted"][row])
-        if digests["checksum"] != columns["checksum"][row] or (
-            outcome.predictions is not None
-            and _digest(outcome.predictions) != columns["predicted"][row]
+        predicted, outputs = columns["predicted"][row], columns["outputs"][row] or ""
+        digests = _digests(outcome, key[1], predicted, outputs)
+        if (
+            digests["checksum"] != columns["checksum"][row]
+            or _predicted(outcome) not in ("", predicted)
+            or _outputs(outcome) not in ("", outputs)
         ):
             raise DamagedError(f"{path}: row {row} (trial {key[0]}) fails its checksum")
         yield outcome
@@ -164,6 +185,7 @@ def decode(
 
 def _row(outcome: Outcome, attempt: str) -> dict[str, Any]:
     curves = [np.asarray(curve, np.float64) for curve in outcome.curves.values()]
+    predicted, outputs = _predicted(outcome), _outputs(outcome)
     row: dict[str, Any] = {
         "trial": outcome.trial,
         "attempt": attempt,
@@ -179,9 +201,16 @@ def _row(outcome: Outcome, attempt: str) -> dict[str, Any]:
         "curve_names": list(outcome.curves),
         "curve_values": np.concatenate(curves) if curves else np.empty(0),
         "predictions": None if outcome.predictions is None else outcome.predictions.tobytes(),
+        "logits": None if outcome.logits is None else outcome.logits.tobytes(),
+        "classes": None if outcome.logits is None else outcome.logits.shape[1],
+        "outputs": outputs or None,
     }
-    if outcome.predictions is not None and outcome.predictions.dtype != np.uint8:
-        raise ValueError(f"trial {outcome.trial}: predictions are {outcome.predictions.dtype}")
+    for name, kept, dtype in (
+        ("predictions", outcome.predictions, np.uint8),
+        ("logits", outcome.logits, np.float32),
+    ):
+        if kept is not None and kept.dtype != dtype:
+            raise ValueError(f"trial {outcome.trial}: {name} are {kept.dtype}")
     for curve in (*curves, outcome.curve_epoch):
         if curve.shape != (len(outcome.curve_step),):
             raise ValueError(f"trial {outcome.trial}: curves of unequal length")
@@ -189,13 +218,12 @@ def _row(outcome: Outcome, attempt: str) -> dict[str, Any]:
     for name, mapping in zip(NAMED, maps, strict=True):
         row[f"{name}_names"] = list(mapping)
         row[f"{name}_values"] = list(mapping.values())
-    predicted = "" if outcome.predictions is None else _digest(outcome.predictions)
-    return row | _digests(outcome, attempt, predicted)
+    return row | _digests(outcome, attempt, predicted, outputs)
 
 
 def _outcome(row: Mapping[str, Any]) -> Outcome:
     curves = row["curve_values"].reshape(len(row["curve_names"]), row["evaluations"])
-    kept = row.get("predictions")
+    kept, logits = row.get("predictions"), row.get("logits")
     return Outcome(
         trial=row["trial"],
         status=row["status"],
@@ -206,6 +234,9 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
         curve_epoch=row["curve_epoch"],
         curves=dict(zip(row["curve_names"], curves, strict=True)),
         predictions=None if kept is None else np.frombuffer(kept, np.uint8),
+        logits=None
+        if logits is None
+        else np.frombuffer(logits, np.float32).reshape(-1, row["classes"]),
         weights_digest=row["weights_digest"],
         settings=row["settings"],
         replicates=_pairs(row, "replicate"),
@@ -240,8 +271,12 @@ def _read_column(column: pa.ChunkedArray) -> Sequence[Any]:
     return rows
 
 
-def _digests(outcome: Outcome, attempt: str, predicted: str) -> dict[str, str]:
-    """Return the row's digests; the checksum covers all of the row, predictions by their digest."""
+def _digests(outcome: Outcome, attempt: str, predicted: str, outputs: str) -> dict[str, str]:
+    """Return the row's digests; the checksum covers all of the row.
+
+    Predictions and logits are covered by their digests; a row without logits has the checksum that
+    it had before there were any.
+    """
     head = [outcome.trial, outcome.status, int(outcome.steps)]
     step = np.asarray(outcome.curve_step, np.int64)
     curves = [np.asarray(curve, np.float64) for curve in outcome.curves.values()]
@@ -254,10 +289,20 @@ def _digests(outcome: Outcome, attempt: str, predicted: str) -> dict[str, str]:
     }
     maps = (outcome.replicates, outcome.seconds, outcome.provenance)
     rest = [outcome.reason, outcome.settings, [list(m) for m in maps[:2]], _canonical(maps[2])]
+    rest += [outputs] if outputs else []
     integers = np.array([*outcome.replicates.values(), *step], np.int64)
     numbers = (integers, _doubles(outcome.seconds))
     digests["checksum"] = _digest([attempt, *digests.values(), *rest], *numbers)
     return digests
+
+
+def _predicted(outcome: Outcome) -> str:
+    return "" if outcome.predictions is None else _digest(outcome.predictions)
+
+
+def _outputs(outcome: Outcome) -> str:
+    logits = outcome.logits
+    return "" if logits is None else _digest([*logits.shape], logits.ravel())
 
 
 def _doubles(mapping: Mapping[str, float]) -> NDArray[np.float64]:

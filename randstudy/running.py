@@ -130,6 +130,9 @@ class Driver:
         retried = before.failed if options.retry_failed else []
         self.todo = before.missing + before.reobserve + retried
         self.reobserving = bool(before.reobserve)
+        index = ledger.index() if self.reobserving else {}
+        again = {trial.id for trial in before.reobserve}
+        self.had_logits = {trial for trial in again if index[trial].outputs}
         self.failures: list[Failure] = []
         self.stop = Stop()
         self.progress = Progress(
@@ -197,6 +200,8 @@ class Driver:
                 "every_epochs": evaluation.every_epochs,
                 "every_steps": evaluation.every_steps,
                 "predictions": evaluation.predictions or self.reobserving,
+                "logits": evaluation.logits
+                or any(trial.id in self.had_logits for trial in work.trials),
             },
             metric=self.study.metric,
             places=places(work.shape.data),

@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from typing import Any, Literal, get_args, get_origin
 
 from randstudy.canonical import minimal
+from randstudy.comparison import Comparison
 from randstudy.expectation import is_part, members
 from randstudy.fields import Setting, alias_target, aliases, settings
 from randstudy.header import Header
@@ -48,7 +49,7 @@ def _design() -> dict[str, Any]:
         "patternProperties": {rf"^({group})( *\+ *({group}))*$": count},
         "additionalProperties": False,
     }
-    fields = {"type": "object", "description": "field -> level"}
+    replicates = {"anyOf": [*count["anyOf"], groups]}
     return {
         "factors": {
             "type": "object",
@@ -57,8 +58,18 @@ def _design() -> dict[str, Any]:
         },
         "arms": {
             "type": "object",
-            "description": "name -> fields that are set together; crossed with the factors",
-            "additionalProperties": fields,
+            "description": "name -> fields that are set together, and perhaps replicates; "
+            "crossed with the factors",
+            "additionalProperties": {
+                "type": "object",
+                "description": "field -> level",
+                "properties": {
+                    "replicates": {
+                        "description": "of this arm's cells, in place of the study's",
+                        **replicates,
+                    },
+                },
+            },
         },
         "exclude": {
             "type": "array",
@@ -67,8 +78,12 @@ def _design() -> dict[str, Any]:
         },
         "replicates": {
             "description": "of all streams that are not fixed, or of groups of streams, crossed",
-            "anyOf": [*count["anyOf"], groups],
+            **replicates,
             "default": 1,
+        },
+        "compare": {
+            **_comparison(),
+            "description": "what is compared; without it everything is exploratory",
         },
         "fixed": {
             "type": "array",
@@ -77,6 +92,15 @@ def _design() -> dict[str, Any]:
             "uniqueItems": True,
         },
     }
+
+
+def _comparison() -> dict[str, Any]:
+    """Return the schema of what is compared; its reference may be a level of any kind."""
+    found = _section(Comparison)
+    found["properties"]["reference"] = {
+        "description": "level that the others are compared with"
+    }
+    return {**found, "required": ["factor"]}
 
 
 def _section(owner: type) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from randstudy.canonical import complete
 from randstudy.cells import Cells, read_recipe
+from randstudy.comparison import Declaration
 from randstudy.exclusions import Exclusion
 from randstudy.factors import Factor, changed
 from randstudy.header import (
@@ -36,12 +37,14 @@ class Study:
     ----------
     base : the sections of the recipe as written (plain values); factors change it.
     factors : factor name as written -> its levels as written.
-    arms : arm name -> the fields that it sets.
+    arms : arm name -> the fields that it sets, and ``replicates`` where it has its own.
     exclude : cells that are left out, as written.
     axes : factors as the design crosses them; arms come first, as the factor ``arm``.
     exclusions : `exclude` as indices into `axes`.
-    replicates, fixed, repeat : how often, and with which streams moving, each cell is trained.
+    replicates, fixed, repeat : how often, and with which streams moving, each cell is trained
+        whose arm says nothing else; a cell of the design knows its own.
     metric, direction : what is compared, and which way is better.
+    compare : the comparisons that were declared, None where none was.
     document : the text that it was read from, with the place of every value.
     """
 
@@ -59,6 +62,7 @@ class Study:
     repeat: int
     metric: str
     direction: Direction
+    compare: Declaration | None
     evaluation: Evaluation
     resources: Resources
     tracking: Tracking
@@ -91,7 +95,9 @@ class Study:
     @classmethod
     def _of(cls, document: Document, reading: Reading) -> Study:
         header = reading.header
-        metric = header.metric or default_metric(reading.targets)
+        declared = reading.compare
+        named = header.metric or (declared.metric if declared else None)
+        metric = named or default_metric(reading.targets)
         return cls(
             name=header.name,
             question=header.question,
@@ -107,6 +113,7 @@ class Study:
             repeat=header.repeat,
             metric=metric,
             direction=header.direction or default_direction(metric),
+            compare=None if declared is None else replace(declared, metric=metric),
             evaluation=header.evaluation,
             resources=header.resources,
             tracking=header.tracking,
@@ -121,14 +128,15 @@ class Study:
     @cached_property
     def cells(self) -> Cells:
         """The combinations of levels, and their recipes."""
-        return Cells(self.base, self.axes, self.exclusions)
+        return Cells(self.base, self.axes, self.exclusions, self.replicates)
 
     def resolved(self) -> dict[str, Any]:
         """Return the study as plain nested values with every default filled in.
 
         A field that every cell takes from a factor or arm stands there only.
         """
-        replicates = self.document.value.get("replicates", 1)
+        counted = [one.at for one, _ in self.cells.replications()]
+        replicates = {"replicates": self.document.value.get("replicates", 1)}
         return {
             "name": self.name,
             "question": self.question,
@@ -137,11 +145,12 @@ class Study:
             "factors": dict(self.factors),
             "arms": dict(self.arms),
             "exclude": list(self.exclude),
-            "replicates": replicates,
+            **(replicates if self.replicates.at in counted else {}),
             "fixed": list(self.fixed),
             "repeat": self.repeat,
             "metric": self.metric,
             "direction": self.direction,
+            "compare": None if self.compare is None else dataclasses.asdict(self.compare),
             "evaluation": dataclasses.asdict(self.evaluation),
             "resources": dataclasses.asdict(self.resources),
             "tracking": dataclasses.asdict(self.tracking),

@@ -13,14 +13,27 @@ from randstudy.fields import Findings
 from randstudy.parts import Part
 from randstudy.places import FieldPath
 from randstudy.recipe import Recipe
+from randstudy.replicates import Replicates, read_replicates
 
 
 class Variation:
-    """Factors and arms as written, the parts they choose, and the fields that these have."""
+    """Factors and arms as written, the parts they choose, and the fields that these have.
 
-    def __init__(self, value: Mapping[str, Any], base: Mapping[str, Any], found: Findings) -> None:
+    `replicates` and `fixed` are the study's, which an arm may replace and must respect.
+    """
+
+    def __init__(
+        self,
+        value: Mapping[str, Any],
+        base: Mapping[str, Any],
+        found: Findings,
+        *,
+        replicates: Replicates | None = None,
+        fixed: Sequence[str] = (),
+    ) -> None:
         self.found = found
         self.base = base
+        self.replicates, self.fixed = replicates, fixed
         self.factors = self._mapping(value, "factors", "a mapping such as {batch_size: [16, 32]}")
         self.arms = self._mapping(value, "arms", "a mapping such as {small: {batch_size: 16}}")
         self.known = catalog(Recipe, self._chosen())
@@ -104,18 +117,35 @@ class Variation:
             if not isinstance(bundle, dict):
                 self.found.add(path, f"expected a mapping of fields, got {show(bundle)}")
                 continue
-            changes: dict[tuple[str, ...], tuple[Change, str]] = {}
-            for key, value in bundle.items():
-                fields = self._fields(key, (*path, key))
-                level = read_level(fields, value, (*path, key), self.found) if fields else None
-                if level is not None:
-                    (change,) = level.changes
-                    if change.target in changes:
-                        self.found.add((*path, key), "is set twice in this arm")
-                    changes[change.target] = (change, level.identity)
-            identity = canonical_json({".".join(t): i for t, (_, i) in changes.items()})
-            levels.append(Level(name, identity, tuple(change for change, _ in changes.values())))
+            levels.append(self._arm(name, bundle, path))
         return self._distinct(ARM, levels, ("arms",), ()) if levels else None
+
+    def _arm(self, name: str, bundle: Mapping[str, Any], path: FieldPath) -> Level | None:
+        """Read one arm; arms are the same level when recipe and replicates are equal."""
+        changes: dict[tuple[str, ...], tuple[Change, str]] = {}
+        for key, value in bundle.items():
+            if key == "replicates":
+                continue
+            fields = self._fields(key, (*path, key))
+            level = read_level(fields, value, (*path, key), self.found) if fields else None
+            if level is not None:
+                (change,) = level.changes
+                if change.target in changes:
+                    self.found.add((*path, key), "is set twice in this arm")
+                changes[change.target] = (change, level.identity)
+        own, at = None, (*path, "replicates")
+        if "replicates" in bundle:
+            own = read_replicates(bundle["replicates"], self.fixed, at, self.found)
+            if own is None:
+                return None
+        counted = own or self.replicates
+        identity = canonical_json(
+            {
+                "recipe": {".".join(target): known for target, (_, known) in changes.items()},
+                "replicates": counted.moved if counted else None,
+            }
+        )
+        return Level(name, identity, tuple(change for change, _ in changes.values()), own)
 
     def _distinct(
         self, name: str, levels: Sequence[Level | None], path: FieldPath, fields: tuple[Field, ...]

@@ -99,6 +99,7 @@ def bits(outcome: Outcome, *, curves: bool = True) -> dict[str, Any]:
         "steps": outcome.steps,
         "weights": outcome.weights_digest,
         "predictions": None if outcome.predictions is None else outcome.predictions.tobytes().hex(),
+        "logits": None if outcome.logits is None else outcome.logits.tobytes().hex(),
     }
     found |= {name: exact(value) for name, value in outcome.metrics.items()}
     if curves:

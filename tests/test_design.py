@@ -23,6 +23,7 @@ from randstudy.design import Design, Trial, trial_from_settings
 from randstudy.errors import StudyError
 from randstudy.inits import Orthogonal
 from randstudy.study import Study
+from randstudy.tracking.plan import Plan, plan
 
 DIGITS = Path(__file__).parents[1] / "studies" / "digits.yaml"
 
@@ -172,6 +173,13 @@ DESIGNS = [
         "exclude": [{"lr": 2}, {"lr": 3, "init": "normal"}],
         "replicates": 2,
     },
+    {"arms": {"a": {"replicates": 3}, "b": {"replicates": {"first": 2, "count": 2}}}, "repeat": 2},
+    {
+        "arms": {"a": {}, "b": {"batch_size": "full"}, "c": {"replicates": {"order": 5}}},
+        "factors": {"lr": [1, 2], "init": ["normal", "constant"]},
+        "exclude": [{"arm": "b", "lr": 2}],
+        "replicates": 2,
+    },
 ]
 
 
@@ -306,6 +314,16 @@ def test_any_trial_survives_its_settings(
         replicates={"first": replicate, "count": 1},
     )
     assert trial_from_settings(trial.settings) == trial
+
+
+@pytest.mark.parametrize("fields", DESIGNS)
+def test_the_mirror_plans_the_trials_of_the_design(fields: dict[str, Any]) -> None:
+    design = Design(study(**fields))
+    planned = plan(design.study)
+    assert [trial.id for cell in planned.cells for trial in cell.trials] == list(design.keys())
+    replicates = [trial.replicates for cell in planned.cells for trial in cell.trials]
+    assert replicates == [trial.replicates for trial in design]
+    assert Plan.from_json(planned.to_json()) == planned
 
 
 def test_different_levels_give_different_ids() -> None:

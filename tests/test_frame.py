@@ -237,6 +237,25 @@ def test_predictions_on_different_test_sets_are_not_stacked(tmp_path: Path) -> N
         _ = load(asked, store=tmp_path).predictions
 
 
+def test_logits_follow_a_selection(tmp_path: Path) -> None:
+    asked = study()
+    trials = list(Design(asked).trials())
+    values = np.random.default_rng(0).normal(size=(3, 360, 10)).astype(np.float32)
+    batch = [outcome(trial, logits=kept) for trial, kept in zip(trials, values, strict=False)]
+    Ledger(tmp_path).commit(batch[::-1], attempt="a1")
+    fill(tmp_path, trials[3:5])
+    frame = load(asked, store=tmp_path)
+    assert frame.logits.trials == tuple(trial.id for trial in trials[:3])
+    np.testing.assert_array_equal(frame.logits.values, values, strict=True)
+    part = frame[frame["replicate.init"] == 1]
+    assert part.logits.trials == (trials[1].id,)
+    np.testing.assert_array_equal(part.logits.values, values[1:2], strict=True)
+    assert frame[:0].logits.values.shape == (0, 0, 0)
+    Ledger(tmp_path).commit([outcome(trials[5], logits=values[0, :100])], attempt="b1")
+    with pytest.raises(RandstudyError, match="100 examples of 10 classes or 360 examples"):
+        _ = load(asked, store=tmp_path).logits
+
+
 def test_a_damaged_store_stops_unless_told_to_skip(tmp_path: Path) -> None:
     asked = study()
     fill(tmp_path, list(Design(asked).trials()))

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from randstudy.errors import LedgerError
 from randstudy.ledger import Ledger, new_attempt
@@ -50,7 +52,22 @@ def content(found: Outcome) -> dict[str, Any]:
         "curve_epoch": found.curve_epoch.tobytes(),
         "curves": {name: curve.tobytes() for name, curve in found.curves.items()},
         "predictions": None if found.predictions is None else found.predictions.tobytes(),
+        "logits": None if found.logits is None else (found.logits.shape, found.logits.tobytes()),
     }
+
+
+def logits(number: int = 0, *, examples: int = 360) -> NDArray[np.float32]:
+    """Outputs of ten classes, some of them hard to keep."""
+    found = np.random.default_rng(number).normal(size=(examples, 10)).astype(np.float32)
+    found[0, :4] = [np.inf, -0.0, 1e-45, np.nan]
+    return found
+
+
+def old(path: Path) -> Path:
+    """Write a file anew as it was before logits could be kept."""
+    table = pq.read_table(path).drop_columns(["logits", "classes", "outputs"])
+    path.unlink()
+    return seal(path.parent, "old", ".parquet", to_bytes(table))
 
 
 def test_outcomes_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -119,6 +136,59 @@ def test_the_digests_of_a_row_are_golden(tmp_path: Path) -> None:
     }
 
 
+def test_the_digests_of_a_row_with_logits_are_golden(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    kept = np.arange(360 * 3, dtype=np.float32).reshape(360, 3) / 7
+    path = ledger.commit([outcome(7, logits=kept)], attempt="a1")
+    (row,) = pq.read_table(path).to_pylist()
+    assert row["classes"] == 3
+    assert (row["outputs"], row["checksum"]) == ("c78d0d44c67159ac", "860d3840c53c70db")
+
+
+def test_logits_come_back_when_asked_for(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    given = [outcome(0, logits=logits()), outcome(1), outcome(2, logits=logits()[:0])]
+    path = ledger.commit(given, attempt="a1")
+    assert [content(found) for found in ledger.read(path)] == [content(one) for one in given]
+    assert [content(found) for found in ledger.outcomes(predictions=True, logits=True)] == [
+        content(one) for one in given
+    ]
+    plain = list(ledger.outcomes(predictions=True))
+    assert {found.logits for found in plain} == {None}
+    entries = ledger.index()
+    assert [bool(entries[one.trial].outputs) for one in given] == [True, False, True]
+    with pytest.raises(ValueError, match="logits are float64"):
+        ledger.commit([outcome(0, logits=logits().astype(np.float64))], attempt="a2")
+
+
+def test_changed_logits_fail_their_checksum(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    path = ledger.commit([outcome(0, logits=logits())], attempt="a1")
+    table = pq.read_table(path)
+    other = pa.array([np.roll(logits(), 1).tobytes()], pa.large_binary())
+    changed = table.set_column(table.column_names.index("logits"), table.field("logits"), other)
+    path.unlink()
+    seal(path.parent, "a1", ".parquet", to_bytes(changed))
+    assert len(list(Ledger(tmp_path).outcomes())) == 1
+    with pytest.raises(LedgerError, match="fails its checksum"):
+        list(Ledger(tmp_path).outcomes(logits=True))
+
+
+def test_files_from_before_logits_are_read_and_joined_with_new_ones(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    path = old(ledger.commit([outcome(0)], attempt="a1"))
+    assert "outputs" not in pq.read_schema(path).names
+    (back,) = ledger.read(path)
+    assert content(back) == content(outcome(0))
+    assert Ledger(tmp_path).index()[outcome(0).trial].outputs == ""
+    ledger.commit([outcome(1, logits=logits())], attempt="a2")
+    (joined,) = ledger.compact(most_files=1)
+    expected = [content(outcome(0)), content(outcome(1, logits=logits()))]
+    assert sorted(map(str, map(content, Ledger(tmp_path).read(joined)))) == sorted(
+        map(str, expected)
+    )
+
+
 def test_files_of_different_metrics_join_in_one_schema(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     one = ledger.commit([outcome(0)], attempt="a1")
@@ -176,6 +246,10 @@ def test_among_duplicates_more_evaluations_then_the_smallest_attempt_count(tmp_p
     assert ledger.index()[outcome(0).trial].attempt == "a1"
     ledger.commit([outcome(0, evaluations=5)], attempt="a9")
     assert ledger.index()[outcome(0).trial].attempt == "a9"
+    ledger.commit([outcome(0, evaluations=2, logits=logits())], attempt="b1")
+    assert ledger.index()[outcome(0).trial].attempt == "b1"
+    ledger.commit([outcome(0, evaluations=9, predictions=None, logits=logits())], attempt="b2")
+    assert ledger.index()[outcome(0).trial].attempt == "b1"
     assert len(list(ledger.outcomes())) == 1
     assert ledger.findings() == []
 
@@ -190,11 +264,12 @@ def test_among_duplicates_more_evaluations_then_the_smallest_attempt_count(tmp_p
         ),
         ({"metrics": {"test_accuracy": 0.25, "test_loss": 1.0}}, "different metrics"),
         ({"predictions": np.zeros(360, np.uint8)}, "different predictions"),
+        ({"logits": logits(1)}, "different logits"),
     ],
 )
 def test_contradictions_are_findings(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     ledger = Ledger(tmp_path)
-    ledger.commit([outcome(0), outcome(1)], attempt="a1")
+    ledger.commit([outcome(0, logits=logits()), outcome(1, logits=logits())], attempt="a1")
     ledger.commit([outcome(0, **change), outcome(1, predictions=None)], attempt="a2")
     (finding,) = ledger.findings()
     assert finding.trial == outcome(0).trial

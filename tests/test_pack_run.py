@@ -424,6 +424,47 @@ def test_predictions_are_kept_only_when_asked_for() -> None:
     assert train([trial()], predictions=False)[0].predictions is None
 
 
+def test_logits_are_kept_only_when_asked_for() -> None:
+    one = trial(3)
+    (plain,), (kept,) = train([one]), train([one], logits=True)
+    assert plain.logits is None
+    assert kept.logits is not None
+    assert kept.logits.dtype == np.float32
+    assert bits(replace(kept, logits=None)) == bits(plain)
+    assert kept.predictions is not None
+    assert kept.logits.argmax(1).tolist() == kept.predictions.tolist()
+    targets = one.recipe.data.examples(one.key("data")).targets
+    tested = torch.from_numpy(targets[one.recipe.data.split(one.key("split")).test])
+    loss = F.cross_entropy(torch.from_numpy(kept.logits).double(), tested).item()
+    assert loss == pytest.approx(kept.metrics["test_loss"], rel=1e-6)
+    assert train([one], logits=True, predictions=False)[0].predictions is None
+
+
+def test_neither_a_line_nor_a_diverged_trial_has_logits() -> None:
+    line = trial(data=LinearRegression(), model=Linear(), lr=0.05)
+    assert train([line], logits=True)[0].logits is None
+    gone, kept = train([trial(0, lr=1e30), trial(1)], logits=True)
+    assert gone.status == "diverged"
+    assert gone.logits is None
+    assert kept.logits is not None
+
+
+@pytest.mark.parametrize(
+    "model", [Linear(), Mlp(widths=(13,)), Mlp(widths=(33, 7), activation="tanh"), Cnn()]
+)
+def test_logits_are_the_same_in_every_pack(model: Model) -> None:
+    """Law 1, for what nothing but the last bits of an output would show."""
+    trials = [
+        trial(number, model=model, lr=1e30 if number == 3 else 0.1 / (1 + number), epochs=1)
+        for number in range(9)
+    ]
+    alone = [train([one], logits=True)[0] for one in trials]
+    assert sum(one.logits is not None for one in alone) >= 8
+    expected = {one.trial: bits(one) for one in alone}
+    for pack in (trials, trials[::-1], trials[:2], trials[2:7]):
+        assert [bits(one) for one in train(pack, logits=True)] == [expected[one.id] for one in pack]
+
+
 def test_an_outcome_says_what_it_is() -> None:
     one = trial(2, pruning=RandomPruning(rate=0.5))
     (outcome,) = train([one])

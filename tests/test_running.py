@@ -184,6 +184,22 @@ def test_asking_for_more_evaluations_looks_again_and_finds_the_same_weights(
     assert trained(closer, held)[0].trained == trained(study(), held)[0].trained == 0
 
 
+def test_asking_for_logits_looks_again_and_loses_nothing(held: Path) -> None:
+    asked = study(evaluation={"logits": True, "every_epochs": 2})
+    planned = plan(asked, held, pack_size=None, measure=False)
+    assert planned.left == 12
+    assert trained(asked, held)[0].trained == 12
+    assert Ledger(held).findings() == []
+    frame = randstudy.load(asked, store=held)
+    assert frame.logits.trials == tuple(frame["trial"])
+    assert (frame.logits.values.argmax(2) == frame.predictions.to_numpy()).all()
+    # The first study's evaluations were more; trained again for them, trials keep their logits.
+    assert trained(study(), held)[0].trained == 12
+    assert trained(asked, held)[0].trained == trained(study(), held)[0].trained == 0
+    assert len(randstudy.load(asked, store=held).logits.trials) == 12
+    assert Ledger(held).findings() == []
+
+
 def test_a_pack_that_asks_for_more_than_there_is_says_so(tmp_path: Path) -> None:
     with pytest.raises(RandstudyError, match=r"asks for 1000 CPUs .*lower resources\.cpus"):
         trained(study(resources={"cpus": 1000}), tmp_path)

@@ -14,8 +14,19 @@ from randstudy.training import PackRun
 
 FOLDER = Path(__file__).parents[1] / "studies"
 
-TRIALS = {"digits": 216, "init-or-order": 64, "gradient-descent": 17, "mnist-cnn": 12}
+TRIALS = {
+    "digits": 216,
+    "init-or-order": 64,
+    "gradient-descent": 17,
+    "mnist-cnn": 12,
+    "null-aa": 24,
+    "lucky-seed": 128,
+    "seed-or-testset": 160,
+}
 """Distinct trials of each study."""
+
+BRIEF = {"seed-or-testset": ["factors.epochs=[1]"]}
+"""How the studies that vary the budget are made brief."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +64,7 @@ def test_full_batch_without_data_and_init_has_one_training() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_trial_of_every_cell_trains(name: str) -> None:
-    study = Study.load(FOLDER / f"{name}.yaml", ["epochs=null", "steps=3"])
+    study = Study.load(FOLDER / f"{name}.yaml", BRIEF.get(name, ["epochs=null", "steps=3"]))
     design = Design(study)
     for cell in design.cells:
         run = PackRun([next(design.trials_of(cell))])

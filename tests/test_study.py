@@ -126,6 +126,18 @@ MALFORMED = [
     (0, "arms: {a: {batch_size: 16}, b: {batch_size: 16}}", 9, "arms.b", "same level as a"),
     (0, "arms: {a: {batch: 16}}", 9, "arms.a.batch", "did you mean batch_size?"),
     (0, "arms: {a: {lr: 1}}", 8, "factors.lr", "sets the same field as arm"),
+    (0, "arms: {a: {replicates: 2}, b: {replicates: 2}}", 9, "arms.b", "same level as a"),
+    (0, "arms: {a: {}, b: {replicates: 1}}", 9, "arms.b", "same level as a"),
+    (0, "arms: {a: {}, b: {replicates: 0}}", 9, "arms.b.replicates", "0 must be at least 1"),
+    (0, "arms: {a: {replicates: {}}, b: {}}", 9, "arms.a.replicates", "is empty"),
+    (0, "arms: {a: {replicates: {inti: 8}}}", 9, "arms.a.replicates.inti", "did you mean init?"),
+    (
+        0,
+        "arms: {a: {batch_size: 16}, b: {batch_size: full, replicates: {order: 2}}}",
+        9,
+        "arms.b.replicates.order",
+        "no cell of this arm consumes order",
+    ),
     (0, "exclude: {lr: 0.1}", 9, "exclude", "expected a list such as"),
     (0, "exclude: [{lr: 0.3}]", 9, "exclude[0].lr", "0.3 is not a level of lr: 0.1, 0.2"),
     (0, "exclude: [{batch_size: 32}]", 9, "exclude[0].batch_size", "is not a factor; there is lr"),
@@ -271,6 +283,60 @@ def test_arms_bundle_fields_and_are_crossed_with_factors() -> None:
         "arm=large init=orthogonal",
     ]
     assert (cells[2].recipe.training.batch_size, cells[2].recipe.training.lr) == (64, 0.4)
+
+
+def test_identical_arms_on_other_replicates_are_other_levels() -> None:
+    mapping = {
+        **training(),
+        "arms": {
+            "a": {},
+            "b": {"replicates": {"first": 100, "count": 2}},
+            "c": {"replicates": {"init": 3, "order": 2}},
+        },
+        "factors": {"init": ["orthogonal", "constant"]},
+        "replicates": 2,
+        "fixed": ["split"],
+    }
+    made = Study.from_mapping(mapping)
+    counts = {cell.label: list(Design(made).trials_of(cell)) for cell in Design(made).cells}
+    assert {label: len(trials) for label, trials in counts.items()} == {
+        "arm=a init=orthogonal": 2,
+        "arm=a init=constant": 2,
+        "arm=b init=orthogonal": 2,
+        "arm=b init=constant": 2,
+        "arm=c init=orthogonal": 6,
+        "arm=c init=constant": 2,
+    }
+    first = counts["arm=b init=orthogonal"][0]
+    assert first.replicates == {"init": 100, "order": 100, "split": 0}
+    plain = Study.from_mapping({**mapping, "arms": {}, "replicates": {"first": 100, "count": 2}})
+    assert first in list(Design(plain))
+    resolved = made.resolved()
+    assert resolved["replicates"] == 2
+    assert json.loads(json.dumps(resolved)) == resolved
+    assert list(Design(Study.from_mapping(resolved))) == list(Design(made))
+    assert list(Design(pickle.loads(pickle.dumps(made)))) == list(Design(made))
+
+
+def test_replicates_stand_with_the_arms_alone_where_all_set_them() -> None:
+    arms = {"a": {"replicates": 8}, "b": {"replicates": {"first": 8, "count": 8}}}
+    made = Study.from_mapping({**training(), "arms": arms}, ["arms.b.replicates.count=4"])
+    assert "replicates" not in made.resolved()
+    assert len(Design(made)) == 12
+    assert len(Design(Study.from_mapping({**training(), "arms": arms}, ["arms.a={}"]))) == 9
+    with pytest.raises(StudyError, match=r"set by every arm; use --set arms\.a\.replicates=…"):
+        Study.from_mapping({**training(), "arms": arms}, ["replicates=3"])
+    many = {"init": 10**5, "order": 10**5, "split": 10**5}
+    with pytest.raises(StudyError, match=r"arms\.b\.replicates: asks for 1\.0e\+15 trainings"):
+        Study.from_mapping({**training(), "arms": {"a": {}, "b": {"replicates": many}}})
+
+
+def test_an_excluded_arm_may_vary_anything() -> None:
+    arms = {"a": {}, "b": {"replicates": {"mask": 2}}}
+    with pytest.raises(StudyError, match="no cell of this arm consumes mask"):
+        Study.from_mapping({**training(), "arms": arms})
+    made = Study.from_mapping({**training(), "arms": arms, "exclude": [{"arm": "b"}]})
+    assert len(Design(made)) == 1
 
 
 def test_exclude_may_name_a_factor_otherwise_than_the_factor_does() -> None:

@@ -194,6 +194,13 @@ def test_observation_comes_with_the_order(tmp_path: Path) -> None:
     assert outcome.predictions is None
 
 
+def test_logits_come_with_the_order(tmp_path: Path) -> None:
+    work_off(Worker(order([trial()], tmp_path, observe={"logits": True})))
+    (stored,) = Ledger(tmp_path).outcomes(predictions=True, logits=True)
+    assert bits(stored) == bits(train([trial()], logits=True)[0])
+    assert stored.logits is not None
+
+
 def test_folders_of_ones_own_parts_are_searched_last(tmp_path: Path) -> None:
     before = list(sys.path)
     try:

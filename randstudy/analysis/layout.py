@@ -59,6 +59,7 @@ class Layout:
     values : (N,) finite values of finished trainings, means over repeats.
     repeats : (N,) trainings averaged in each value.
     noise : (N,) variance (ddof 1) over those repeats, NaN for one.
+    row : (N,) position in the frame of the (first) row of each value.
     """
 
     roles: Roles
@@ -69,6 +70,7 @@ class Layout:
     values: NDArray[np.float64]
     repeats: NDArray[np.int64]
     noise: NDArray[np.float64]
+    row: NDArray[np.int64]
 
     @property
     def paired(self) -> bool:
@@ -160,6 +162,7 @@ class Layout:
             self.values[keep],
             self.repeats[keep],
             self.noise[keep],
+            self.row[keep],
         )
 
 
@@ -186,7 +189,8 @@ def lay_out(frame: pd.DataFrame, roles: Roles) -> Layout:
         cells[name] = np.bincount(cell[marked & (cell >= 0)], minlength=len(cells))
     axes, codes = _axes(frame, roles)
     kept = (status == "finished") & (cell >= 0)
-    return _merged(roles, cells, axes, cell[kept], codes[kept], metric[kept], frame[kept])
+    rows = np.flatnonzero(kept)
+    return _merged(roles, cells, axes, cell[kept], codes[kept], metric[kept], rows)
 
 
 def _cells(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.DataFrame]:
@@ -259,11 +263,11 @@ def _merged(
     cell: NDArray[np.int64],
     codes: NDArray[np.int64],
     values: NDArray[np.float64],
-    frame: pd.DataFrame,
+    rows: NDArray[np.int64],
 ) -> Layout:
     """Sort by cell and replicate, and average the repeats of one training."""
     order = np.lexsort((*codes.T[::-1], cell))
-    cell, codes, values = cell[order], codes[order], values[order]
+    cell, codes, values, rows = cell[order], codes[order], values[order], rows[order]
     key = np.column_stack((cell, codes))
     new = np.ones(len(key), bool)
     new[1:] = (key[1:] != key[:-1]).any(1)
@@ -278,7 +282,9 @@ def _merged(
     noise = np.full(len(starts), np.nan)
     many = counts > 1
     noise[many] = squares[many] / (counts[many] - 1)
-    return Layout(roles, cells, axes, cell[starts], codes[starts], means, counts, noise)
+    return Layout(
+        roles, cells, axes, cell[starts], codes[starts], means, counts, noise, rows[starts]
+    )
 
 
 def _refuse_duplicates(

@@ -96,13 +96,13 @@ def pair(
     shared = {"level": level, "reference": reference, "contexts": len(ours), "lost": lost}
     if not chosen.paired:
         a, b = chosen.sample(int(first[0])), chosen.sample(int(second[0]))
-        found = _welch(*(_rows(chosen, side) for side in (first, second)))
+        found = welch(*(_rows(chosen, side) for side in (first, second)))
         return Pair(**shared, a=a, b=b, paired=False, missing=0, difference=found, axes=(ROWS,))
     tables = [chosen.table(side).mean(0) for side in (first, second)]
     split = _split_axis(chosen)
     if not np.isfinite(tables[0] + tables[1]).any() and chosen.axes:
         a, b = (_own(table) for table in tables)
-        found = _welch(*(corrected(mean_interval(one), one, split, resampled) for one in (a, b)))
+        found = welch(*(corrected(mean_interval(one), one, split, resampled) for one in (a, b)))
         return Pair(**shared, a=a, b=b, paired=False, missing=0, difference=found, axes=names)
     return _paired(shared, tables, names, split, resampled)
 
@@ -173,7 +173,7 @@ def _rows(layout: Layout, cells: NDArray[np.intp]) -> Interval:
     return around(estimate, math.sqrt(squares.sum()), float(df), n, "t")
 
 
-def _welch(a: Interval, b: Interval) -> Interval:
+def welch(a: Interval, b: Interval) -> Interval:
     """Return the difference of two independent means (Welch, Biometrika, 1947).
 
     A side that never varies, or was trained once because it draws nothing, adds no error.

@@ -6,8 +6,10 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy import inits, pruning, streams
@@ -39,6 +41,7 @@ class Observation:
     every_epochs: int | None = 1
     every_steps: int | None = None
     predictions: bool = True
+    logits: bool = False
 
     def interval(self, steps_per_epoch: int) -> int:
         """Return the number of steps between evaluations."""
@@ -273,15 +276,16 @@ class PackRun:
         self.loss_sum = torch.zeros_like(self.loss_sum)
         self.reported = self.step
         last = self.step == self.total
-        test = self._evaluate("test") if last else None
+        test = self._evaluate("test", logits=self.observe.logits) if last else None
         spent = (time.monotonic() - began) / self.alive
         for record in self.records:
             record.evaluation_seconds += spent
         if test is not None:
             self._finish(metrics | test.metrics("test"), test)
 
-    def _evaluate(self, split: str) -> Evaluation:
-        return evaluate(self.program, self.layout.views(self.weights), self.data, split)
+    def _evaluate(self, split: str, *, logits: bool = False) -> Evaluation:
+        weights = self.layout.views(self.weights)
+        return evaluate(self.program, weights, self.data, split, logits=logits)
 
     def _finish(self, metrics: dict[str, list[float]], test: Evaluation) -> None:
         """Close all trials that reached the budget.
@@ -291,12 +295,20 @@ class PackRun:
         window = min(self.steps_per_epoch, self.total)
         metrics["train_loss"] = (self.last_epoch_sum / window).tolist()
         weights = self.weights.cpu().numpy()
-        keep = self.observe.predictions and test.predictions is not None
-        predictions = (
-            test.predictions.cpu().numpy() if keep and test.predictions is not None else None
-        )
+        predictions = _host(test.predictions if self.observe.predictions else None)
+        logits = _host(test.logits)
         for row, record in enumerate(self.records):
-            final = {name: found[row] for name, found in metrics.items()}
-            predicted = None if predictions is None else predictions[row]
-            self._ended.append(record.finish(self.step, final, predicted, weights[row]))
+            outcome = record.finish(
+                self.step,
+                {name: found[row] for name, found in metrics.items()},
+                weights[row],
+                predictions=None if predictions is None else predictions[row],
+                logits=None if logits is None else logits[row],
+            )
+            self._ended.append(outcome)
         self.records = []
+
+
+def _host(kept: Tensor | None) -> NDArray[Any] | None:
+    """Return an array of what is kept of each trial, if anything is."""
+    return None if kept is None else kept.cpu().numpy()

@@ -37,8 +37,10 @@ class Record:
         self,
         step: int,
         metrics: Mapping[str, float],
-        predictions: NDArray[np.uint8] | None,
         weights: NDArray[np.float32],
+        *,
+        predictions: NDArray[np.uint8] | None,
+        logits: NDArray[np.float32] | None,
     ) -> Outcome:
         """Close a trial that reached its budget.
 
@@ -53,6 +55,7 @@ class Record:
             step,
             metrics,
             predictions=predictions,
+            logits=logits,
             # Adding zero makes -0.0 and 0.0 one: their difference never reaches an output.
             digest=hashlib.blake2b((weights + 0.0).tobytes(), digest_size=16).hexdigest(),
         )
@@ -69,6 +72,7 @@ class Record:
         metrics: Mapping[str, float],
         *,
         predictions: NDArray[np.uint8] | None = None,
+        logits: NDArray[np.float32] | None = None,
         digest: str = "",
     ) -> Outcome:
         return Outcome(
@@ -81,6 +85,7 @@ class Record:
             curve_epoch=np.array(self.epochs, np.float64),
             curves={name: np.array(values) for name, values in self.curves.items()},
             predictions=predictions,
+            logits=logits,
             weights_digest=digest,
             settings=self.trial.settings,
             replicates=dict(self.trial.replicates),

@@ -1,0 +1,108 @@
+"""What a study declares that it will compare, before its numbers are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from randstudy.canonical import canonical_json
+from randstudy.expectation import show
+from randstudy.factors import Factor, level_text
+from randstudy.fields import FAULT, Findings, section
+from randstudy.nearest import suggestion
+from randstudy.parts import Range
+from randstudy.places import FieldPath
+
+PATH: FieldPath = ("compare",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The declared family: each level of one factor against a reference, on one metric."""
+
+    factor: Annotated[str, "factor whose levels are compared, averaged over all others"]
+    metric: Annotated[str | None, "the one primary metric; default: the study's"] = None
+    smallest_difference: Annotated[
+        float | None, Range(above=0), "smallest difference that matters, in units of the metric"
+    ] = None
+    alpha: Annotated[
+        float, Range(above=0, most=0.5), "chance to call any difference real when none is"
+    ] = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration(Comparison):
+    """A comparison together with the level that the others are held against, as written."""
+
+    reference: Any
+
+    @property
+    def text(self) -> str:
+        """The same for the same declaration, however it was written."""
+        return canonical_json(
+            {
+                "factor": self.factor,
+                "metric": self.metric,
+                "reference": level_text(self.reference),
+                "smallest_difference": self.smallest_difference,
+                "alpha": self.alpha,
+            }
+        )
+
+
+def read_comparison(
+    value: Any, axes: Sequence[Factor], metric: str | None, found: Findings
+) -> Declaration | None:
+    """Read ``compare:``; None where there is none or it has a problem.
+
+    Parameters
+    ----------
+    metric : the study's, where it names one.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        found.add(PATH, f"expected a mapping such as {{factor: init}}, got {show(value)}")
+        return None
+    written = dict(value)
+    reference = written.pop("reference", None)
+    read = section(Comparison, written, PATH, found, lead="a comparison")
+    if read is FAULT:
+        return None
+    assert isinstance(read, Comparison)
+    if read.metric and metric and read.metric != metric:
+        message = f"{read.metric} is not the study's metric, {metric}; a study has one"
+        found.add((*PATH, "metric"), message)
+    axis = _axis(read.factor, axes)
+    if axis is None:
+        names = [one.name for one in axes]
+        told = suggestion(read.factor, names) if names else "; this study varies none"
+        found.add((*PATH, "factor"), f"{read.factor!r} is no factor of this study{told}")
+        return None
+    if len(axis.levels) < 2:
+        found.add((*PATH, "factor"), f"{axis.name} has one level, so there is nothing to compare")
+        return None
+    chosen = _reference(reference, axis, found)
+    named = replace(read, factor=axis.name)
+    return None if chosen is FAULT else Declaration(**vars(named), reference=chosen)
+
+
+def _axis(name: str, axes: Sequence[Factor]) -> Factor | None:
+    """Return the factor of that name, as the study writes it or by its field's full name."""
+    for axis in axes:
+        if name in (axis.name, *(entry.dotted for entry in axis.fields)):
+            return axis
+    return None
+
+
+def _reference(written: Any, axis: Factor, found: Findings) -> Any:
+    """Return the level that is written, or the first."""
+    if written is None:
+        return axis.levels[0].written
+    for level in axis.levels:
+        if level.written == written or level_text(level.written) == level_text(written):
+            return level.written
+    there = ", ".join(level_text(level.written) for level in axis.levels)
+    message = f"{level_text(written)} is no level of {axis.name}; it has {there}"
+    return found.add((*PATH, "reference"), message)

@@ -1,0 +1,272 @@
+"""From a study and its store to the evidence that answers its question."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import pandas as pd
+
+from randstudy import __version__
+from randstudy.accounting import Account, account
+from randstudy.analysis.compare import Declared
+from randstudy.analysis.evidence import Accounts, Evidence
+from randstudy.analysis.examples import Examples
+from randstudy.analysis.looks import Look
+from randstudy.analysis.roles import Roles
+from randstudy.design import Design
+from randstudy.errors import DataError
+from randstudy.factors import Factor, level_text
+from randstudy.frame import Frame, load
+from randstudy.ledger import Ledger
+from randstudy.study import Study
+from randstudy.targets import targets
+
+COLLAPSED = 1.5
+"""A classifier whose accuracy is no more than this many times chance has collapsed."""
+
+TUNED_BY = (("training", "batch_size"), ("training", "optimizer"), ("model",))
+"""Fields whose best learning rate differs from level to level."""
+
+MOST_PREDICTIONS = 500_000_000
+"""Bytes of kept predictions that are read; beyond, the frame alone speaks."""
+
+
+def gather(study: Study, store: Path) -> Evidence:
+    """Return what a store holds on a study's question.
+
+    Raises
+    ------
+    RandstudyError
+        The store is damaged.
+    """
+    ledger = Ledger(store)
+    found = account(study, ledger)
+    frame = load(study, store=store, mix=True, provenance=True)
+    data = _digest(found, ledger)
+    declared = study.compare
+    text = "" if declared is None else declared.text
+    return Evidence(
+        name=study.name,
+        question=study.question,
+        frame=frame,
+        roles=_roles(study, frame),
+        accounts=_accounts(found, frame),
+        declared=None
+        if declared is None
+        else Declared(
+            factor=declared.factor,
+            reference=_as_in_frame(declared.reference, frame, declared.factor),
+            smallest_difference=declared.smallest_difference,
+            alpha=declared.alpha,
+        ),
+        declared_after=0 if declared is None else _seen_before(study, ledger, found),
+        looks=earlier(ledger.looks(study.name), text, data),
+        comparison=text,
+        data=data,
+        curves=_curves(frame),
+        examples=_examples(study, frame),
+        resampled=_resampled(study),
+        caveat=_caveat(study),
+        minutes_per_replicate=_minutes(study, frame),
+        collapse=_collapse(study),
+        text=study.text,
+        made=_made(study, frame),
+        command=f"randstudy run {study.document.file or study.name}",
+    )
+
+
+def earlier(looks: list[Look], comparison: str, data: str) -> tuple[Look, ...]:
+    """Return the looks that came before the one at this comparison and data."""
+    before: list[Look] = []
+    for look in looks:
+        if (look.comparison, look.data) == (comparison, data):
+            break
+        before.append(look)
+    return tuple(before)
+
+
+def _roles(study: Study, frame: Frame) -> Roles:
+    if study.metric not in frame.columns:
+        # Nothing has finished, so no outcome brought the metric along.
+        frame[study.metric] = math.nan
+    return Roles(
+        metric=study.metric,
+        factors=tuple(axis.name for axis in study.axes),
+        replicates=tuple(str(name) for name in frame.columns if name.startswith("replicate.")),
+        cell="cell",
+        status="status",
+        repeat="repeat" if "repeat" in frame.columns else None,
+        trial="trial",
+        maximize=study.direction == "maximize",
+    )
+
+
+def _accounts(found: Account, frame: Frame) -> Accounts:
+    """Count distinct trials: one that stands in two cells was trained once."""
+    ends = frame.drop_duplicates("trial")["status"].value_counts()
+    return Accounts(
+        planned=found.planned,
+        finished=int(ends.get("finished", 0)),
+        diverged=int(ends.get("diverged", 0)),
+        failed=len(found.failed),
+        left=len(found.missing),
+    )
+
+
+def _as_in_frame(level: object, frame: Frame, factor: str) -> object:
+    """Return a level as the frame's column holds it: numbers, or text."""
+    return level if pd.api.types.is_numeric_dtype(frame[factor]) else level_text(level)
+
+
+def _digest(found: Account, ledger: Ledger) -> str:
+    """Return a digest of the outcomes of a design: which trials, and what they came to."""
+    index = ledger.index()
+    ids = sorted(trial.id for trial in (*found.done, *found.stale, *found.reobserve))
+    hashed = blake2b(digest_size=16, person=b"randstudy.look")
+    for trial in ids:
+        hashed.update(f"{trial} {index[trial].result}\n".encode())
+    return hashed.hexdigest()
+
+
+def _seen_before(study: Study, ledger: Ledger, found: Account) -> int:
+    """Return how many outcomes of the design were there before the comparison was declared."""
+    assert study.compare is not None
+    index = ledger.index()
+    since = [
+        attempt for attempt, text in ledger.plans(study.name) if _declares(text, study.compare.text)
+    ]
+    trials = (*found.done, *found.stale, *found.reobserve)
+    if not since:
+        return len(trials)
+    return sum(index[trial.id].attempt < min(since) for trial in trials)
+
+
+def _declares(plan: str, comparison: str) -> bool:
+    """Tell whether a plan in the ledger declared the same comparison."""
+    written = json.loads(plan).get("compare")
+    if not written:
+        return False
+    text = {**written, "reference": level_text(written["reference"])}
+    return bool(text == json.loads(comparison))
+
+
+def _curves(frame: Frame) -> Callable[[], pd.DataFrame] | None:
+    return (lambda: frame.curves) if len(frame) else None
+
+
+def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
+    """Return how to read the kept predictions, None where there are none to read."""
+    sizes = {cell.recipe.data.sizes().test for cell in _data_cells(study)}
+    size = len(frame) * max(sizes, default=0)
+    kept = study.evaluation.predictions and study.metric.endswith("accuracy")
+    if not kept or not len(frame) or len(sizes) > 1 or size > MOST_PREDICTIONS:
+        return None
+
+    def read() -> Examples:
+        predictions = frame.predictions
+        known = targets(study, predictions.index)
+        common = known.common(predictions.index)
+        if common is not None:
+            return Examples(predictions, common)
+        rows = pd.DataFrame(known.rows(predictions.index), index=predictions.index)
+        return Examples(predictions, rows)
+
+    return read
+
+
+def _data_cells(study: Study) -> list:  # type: ignore[type-arg]
+    """Return one cell for each data set that the study's cells use."""
+    found = {}
+    for cell in Design(study).cells:
+        found.setdefault(cell.recipe.data, cell)
+        if len(found) > 1 or not _varies(study.axes, "data"):
+            break
+    return list(found.values())
+
+
+def _varies(axes: tuple[Factor, ...], section: str) -> bool:
+    return any(target[0] == section for axis in axes for target in axis.targets)
+
+
+def _resampled(study: Study) -> float | None:
+    """Return test over training examples, where the `split` stream redraws one data set."""
+    cells = _data_cells(study)
+    ratios = {
+        cell.recipe.data.sizes().test / cell.recipe.data.sizes().train
+        for cell in cells
+        if "split" in cell.recipe.streams() and "data" not in cell.recipe.streams()
+    }
+    return max(ratios, default=None)
+
+
+def _caveat(study: Study) -> str:
+    """Say that a learning rate was shared by levels that would each want their own."""
+    if study.compare is None:
+        return ""
+    axis = next(one for one in study.axes if one.name == study.compare.factor)
+    concerned = any(
+        target[: len(field)] == field or target == field[: len(target)]
+        for target in axis.targets
+        for field in TUNED_BY
+    )
+    rates = ("training", "lr")
+    if not concerned or rates in axis.targets:
+        return ""
+    if any(rates in one.targets for one in study.axes):
+        return "averaged over lr, untuned"
+    return f"at lr = {Design(study).cells[0].recipe.training.lr:g}, untuned"
+
+
+def _minutes(study: Study, frame: Frame) -> float:
+    """Return the minutes that one more replicate of every cell takes on this machine."""
+    seconds = [name for name in ("train_seconds", "evaluation_seconds") if name in frame.columns]
+    once = frame.drop_duplicates("trial")
+    total = float(once[seconds].sum().sum()) if seconds else math.nan
+    counts = [group.count for group in study.replicates.groups if group.varies]
+    shortest = min(counts, default=1)
+    return total / 60 / shortest / study.resources.workers_here if total else math.nan
+
+
+def _collapse(study: Study) -> float | None:
+    """Return the accuracy below which a network has learned nothing, where chance is known."""
+    outputs = {cell.recipe.data.shape().outputs for cell in _data_cells(study)}
+    if not study.metric.endswith("accuracy") or len(outputs) != 1:
+        return None
+    return COLLAPSED / outputs.pop()
+
+
+def _made(study: Study, frame: Frame) -> dict[str, str]:
+    """Return how the outcomes were made, a line a fact; several values stand with their counts."""
+    names = {
+        "provenance.torch": "torch",
+        "provenance.numerics": "numerics version",
+        "provenance.numerics_class": "numerics class",
+        "provenance.device": "device",
+        "provenance.data_digest": "data digest",
+    }
+    found = {"randstudy": __version__, "study seed": str(study.seed)}
+    for column, name in names.items():
+        if column in frame.columns:
+            counts = Counter(frame[column].dropna())
+            several = len(counts) > 1
+            found[name] = "; ".join(
+                f"{value} ({count:,} trials)" if several else str(value)
+                for value, count in counts.most_common()
+            )
+    return found
+
+
+def predictions_of(evidence: Evidence) -> tuple[Examples | None, str]:
+    """Return kept predictions, or why there are none to read."""
+    if evidence.examples is None:
+        return None, "no predictions were kept"
+    try:
+        examples = evidence.examples()
+    except DataError as error:
+        return None, f"the data set is not on this machine ({error})"
+    return (examples, "") if len(examples.trials) else (None, "no predictions were kept")

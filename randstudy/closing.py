@@ -1,29 +1,35 @@
-"""What a run says when it ends: a table of cells, what is missing, and how to go on."""
+"""What a run says when it ends: cells, verdict, what is missing, and how to go on."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from randstudy import summary
-from randstudy.frame import load
+from randstudy import terminal
+from randstudy.analysis.answer import Answer
+from randstudy.evidence import gather
 from randstudy.running import Result
 from randstudy.study import Study
 
 
 def closing(study: Study, store: Path, result: Result) -> str:
-    """Return the table of cells, then a line for each thing that a reader must know."""
-    frame = load(study, store=store, mix=True)
+    """Return the table of cells, the verdict, then a line for each thing that one must know."""
+    told = result.publication.answer if result.publication else Answer(gather(study, store))
     lines = []
-    if len(frame):
-        table = summary.cells(frame, study.metric)
-        lines += [summary.text(table, study.metric), ""]
+    if len(told.evidence.frame):
+        lines += [terminal.cells(told.cells, told.evidence.roles), ""]
+        if told.declared is not None and result.publication:
+            lines += [terminal.verdict(told), ""]
     found = result.account
     accounted = len(found.done) + len(found.stale)
     lines.append(f"{accounted:,} of {found.planned:,} trials are in the ledger: {store}")
     if found.failed or result.failures:
         lines.append(f"{len(found.failed) or len(result.failures):,} trials failed:")
         lines += [f"  {one.trials[0]} {one.kind}: {one.message}" for one in result.failures[:5]]
+    if result.publication is not None:
+        lines.append(f"The report: {result.publication.page}")
+    elif result.unpublished:
+        lines.append(f"There is no report: {result.unpublished}")
     if result.mirror is not None:
         lines.append(str(result.mirror))
     if result.stop.fatal:

@@ -18,13 +18,13 @@ from randstudy.analysis.evidence import Accounts, Evidence
 from randstudy.analysis.examples import Examples
 from randstudy.analysis.looks import Look
 from randstudy.analysis.roles import Roles
-from randstudy.design import Design
-from randstudy.errors import DataError
+from randstudy.design import Cell, Design
 from randstudy.factors import Factor, level_text
 from randstudy.frame import Frame, load
 from randstudy.ledger import Ledger
 from randstudy.study import Study
 from randstudy.targets import targets
+from randstudy.tasks import Data
 
 COLLAPSED = 1.5
 """A classifier whose accuracy is no more than this many times chance has collapsed."""
@@ -74,6 +74,7 @@ def gather(study: Study, store: Path) -> Evidence:
         caveat=_caveat(study),
         minutes_per_replicate=_minutes(study, frame),
         collapse=_collapse(study),
+        full_batch=_full_batch(study),
         text=study.text,
         made=_made(study, frame),
         command=f"randstudy run {study.document.file or study.name}",
@@ -179,9 +180,9 @@ def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
     return read
 
 
-def _data_cells(study: Study) -> list:  # type: ignore[type-arg]
+def _data_cells(study: Study) -> list[Cell]:
     """Return one cell for each data set that the study's cells use."""
-    found = {}
+    found: dict[Data, Cell] = {}
     for cell in Design(study).cells:
         found.setdefault(cell.recipe.data, cell)
         if len(found) > 1 or not _varies(study.axes, "data"):
@@ -226,10 +227,16 @@ def _minutes(study: Study, frame: Frame) -> float:
     """Return the minutes that one more replicate of every cell takes on this machine."""
     seconds = [name for name in ("train_seconds", "evaluation_seconds") if name in frame.columns]
     once = frame.drop_duplicates("trial")
-    total = float(once[seconds].sum().sum()) if seconds else math.nan
+    total = float(once[seconds].to_numpy(float).sum()) if seconds else math.nan
     counts = [group.count for group in study.replicates.groups if group.varies]
     shortest = min(counts, default=1)
     return total / 60 / shortest / study.resources.workers_here if total else math.nan
+
+
+def _full_batch(study: Study) -> int | None:
+    """Return the size of the training set, where all cells have the same."""
+    sizes = {cell.recipe.data.sizes().train for cell in _data_cells(study)}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _collapse(study: Study) -> float | None:
@@ -259,14 +266,3 @@ def _made(study: Study, frame: Frame) -> dict[str, str]:
                 for value, count in counts.most_common()
             )
     return found
-
-
-def predictions_of(evidence: Evidence) -> tuple[Examples | None, str]:
-    """Return kept predictions, or why there are none to read."""
-    if evidence.examples is None:
-        return None, "no predictions were kept"
-    try:
-        examples = evidence.examples()
-    except DataError as error:
-        return None, f"the data set is not on this machine ({error})"
-    return (examples, "") if len(examples.trials) else (None, "no predictions were kept")

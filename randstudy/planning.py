@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from randstudy.accounting import Account, account
+from randstudy.analysis.looks import spent
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design, Trial
 from randstudy.ledger import Ledger
@@ -27,8 +28,16 @@ RUN_BYTES, METRIC_BYTES = 4_000, 310
 """Disk taken in MLflow by a run with its parameters and tags, and by a metric value; what all these
 really were is printed by ``benchmarks/throughput.py``."""
 
-SIGN_FLIP_FLOOR = 6
-"""Fewest pairs with which a two-sided paired sign-flip test can reach .05: 2 / 2^6 < .05."""
+
+def sign_flip_floor(alpha: float) -> int:
+    """Return the fewest pairs with which a two-sided paired sign-flip test can reach alpha.
+
+    No p of n pairs is below 2 / 2^n.
+
+    >>> sign_flip_floor(0.05), sign_flip_floor(0.05 / 45)
+    (6, 11)
+    """
+    return math.ceil(math.log2(2 / alpha))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,13 +216,18 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
     """Return what a reader should know before starting."""
     said = []
     counts = Counter(cell.index for cell, _ in design.points())
-    few = [n for n in counts.values() if n < SIGN_FLIP_FLOOR]
+    alpha, family = _level(study)
+    floor = sign_flip_floor(alpha / family)
+    few = [n for n in counts.values() if n < floor]
     if few:
         n = str(min(few)) if min(few) == max(few) else f"{min(few)} to {max(few)}"
+        holm = f" after Holm over {family}" if family > 1 else ""
         said.append(
             f"n = {n} in {len(few):,} of {len(counts):,} cells: a paired sign-flip test cannot "
-            f"reach .05 below n = {SIGN_FLIP_FLOOR}"
+            f"reach {alpha:g}{holm} below n = {floor}"
         )
+    if study.compare is None and len(design.cells) > 1:
+        said.append("no comparison is declared (compare: …), so the report will give no verdict")
     if found.stale:
         said.append(f"{len(found.stale):,} outcomes are stale: run will ask what to do")
     if found.reobserve:
@@ -221,6 +235,14 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
     if found.failed:
         said.append(f"{len(found.failed):,} trials failed before: run --retry-failed")
     return said
+
+
+def _level(study: Study) -> tuple[float, int]:
+    """Return what the planned look at the declared family spends, and its size."""
+    if study.compare is None:
+        return 0.05, 1
+    axis = next(one for one in study.axes if one.name == study.compare.factor)
+    return spent(study.compare.alpha, 1), len(axis.levels) - 1
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from randstudy import execution
 from randstudy.accounting import Account, account, refuse_stale
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design
+from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
 from randstudy.lock import lock
 from randstudy.orders import Order, places
@@ -24,6 +25,9 @@ from randstudy.scheduling import Queue, Work
 from randstudy.stopping import Stop, signals
 from randstudy.study import Study
 from randstudy.tracking import Report, start
+
+if TYPE_CHECKING:
+    from randstudy.publishing import Publication
 
 Stale = Literal["refuse", "accept", "retrain"]
 
@@ -42,6 +46,7 @@ class Options:
     address: str | None = None
     stale: Stale = "refuse"
     retry_failed: bool = False
+    report: bool = True
 
 
 @dataclass
@@ -54,6 +59,8 @@ class Result:
     failures: list[Failure]
     mirror: Report | None
     stop: Stop
+    publication: Publication | None = None
+    unpublished: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -78,9 +85,13 @@ def run(study: Study, store: Path, options: Options, out: TextIO = sys.stderr) -
         ledger.write_plan(study.name, json.dumps(study.resolved(), indent=1))
         exporter = start(study, store) if study.tracking.enabled else None
         driver = Driver(study, store, ledger, options, before, out)
+        told: Publication | None = None
+        why = ""
         try:
             if driver.todo:
                 driver.train()
+            if options.report and driver.stop.signal is None:
+                told, why = _told(study, store)
         finally:
             mirror = exporter.finish(patience(driver)) if exporter is not None else None
         ledger.compact()
@@ -92,7 +103,22 @@ def run(study: Study, store: Path, options: Options, out: TextIO = sys.stderr) -
         driver.failures,
         mirror,
         driver.stop,
+        told,
+        why,
     )
+
+
+def _told(study: Study, store: Path) -> tuple[Publication | None, str]:
+    """Make the report, or say why there is none: a run does not fail for it."""
+    from randstudy.publishing import publish
+    from randstudy.reports import folder_of
+
+    try:
+        return publish(study, store, folder_of(study.name, store)), ""
+    except RandstudyError as error:
+        return None, str(error)
+    except Exception as error:  # noqa: BLE001 - trained outcomes matter more than their picture
+        return None, f"{type(error).__name__}: {error}"
 
 
 def patience(driver: Driver) -> float:

@@ -97,9 +97,7 @@ def _design() -> dict[str, Any]:
 def _comparison() -> dict[str, Any]:
     """Return the schema of what is compared; its reference may be a level of any kind."""
     found = _section(Comparison)
-    found["properties"]["reference"] = {
-        "description": "level that the others are compared with"
-    }
+    found["properties"]["reference"] = {"description": "level that the others are compared with"}
     return {**found, "required": ["factor"]}
 
 

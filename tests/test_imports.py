@@ -30,16 +30,21 @@ ONLY_IN = {
     },
     "yaml": {"yamlfile.py", "yamlvalues.py"},
     "rich": {"progress.py"},
-    "sklearn": {"tasks"},
+    "sklearn": {"tasks", "analysis/importance.py"},
+    "matplotlib": {"plots", "report"},
+    "jinja2": {"report"},
 }
 """Foreign package -> the rooms (files or folders) that may import it, at any level of a module."""
 
 LAYERS = [
-    {"errors", "outcomes", "parts", "nearest", "streams", "places", "numerics"},
+    {"errors", "outcomes", "parts", "nearest", "streams", "places", "numerics", "sealed", "reports"},
+    {"analysis"},
     {"tasks", "models", "inits", "pruning", "optimizers"},
     {"recipe"},
-    {"design", "study", "trials", "packs", "orders", "replicates", "fields", "header"},
-    {"training", "ledger", "frame", "summary", "accounting", "scheduling", "lock"},
+    {"design", "study", "trials", "packs", "orders", "replicates", "fields", "header", "comparison"},
+    {"training", "ledger", "frame", "accounting", "scheduling", "lock", "targets", "plots"},
+    {"evidence", "terminal", "report", "sources"},
+    {"looking", "publishing", "analyzing"},
     {"worker", "tracking", "execution", "planning", "status", "progress", "calibrations"},
     {"running"},
     {"closing"},
@@ -120,6 +125,9 @@ def test_training_reaches_neither_ray_nor_mlflow_nor_the_driver() -> None:
         ("import randstudy.training", {"ray", "mlflow"}),
         ("import randstudy.worker", {"ray", "mlflow"}),
         ("import randstudy.tracking", {"torch", "ray", "mlflow"}),
+        ("import randstudy.analysis.answer", {"torch", "ray", "mlflow", "matplotlib"}),
+        ("import randstudy.looking", {"torch", "ray", "mlflow", "matplotlib", "statsmodels"}),
+        ("import randstudy.report, randstudy.plots", {"torch", "ray", "mlflow"}),
     ],
 )
 def test_what_an_import_does_not_load(code: str, absent: set[str]) -> None:

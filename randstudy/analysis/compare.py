@@ -266,6 +266,7 @@ def explore(
     metric: str | None = None,
     *,
     skip: Sequence[str] = (),
+    resampled: float | None = None,
     **roles: Any,
 ) -> pd.DataFrame:
     """Compare every level of every factor with the factor's first, without any verdict.
@@ -275,7 +276,7 @@ def explore(
     """
     layout = layout_of(data, metric, **roles)
     tables = [
-        compare(layout, factor=factor, declared=False)
+        compare(layout, factor=factor, declared=False, resampled=resampled)
         for factor in layout.roles.factors
         if factor not in skip and layout.cells[factor].nunique() > 1
     ]

@@ -52,6 +52,7 @@ class Evidence:
     caveat : what a comparison leaves open, as "lr 0.1 for both, untuned".
     minutes_per_replicate : what one more replicate of the whole study takes, NaN where unknown.
     collapse : value of the metric that a training which learned something exceeds.
+    full_batch : examples in a full batch; None where it is not one number.
     text : the study file.
     made : how it was made: name of a fact -> text.
     command : what to type to make it again.
@@ -73,6 +74,7 @@ class Evidence:
     caveat: str = ""
     minutes_per_replicate: float = math.nan
     collapse: float | None = None
+    full_batch: int | None = None
     text: str = ""
     made: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

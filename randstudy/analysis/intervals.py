@@ -146,8 +146,9 @@ def share_interval(hits: float, n: int, level: float = LEVEL) -> tuple[float, fl
 def trimmed_interval(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
     """Return the interquartile mean of (n,) values, a mean trimmed by a quarter at either end.
 
-    The interval is that of Tukey & McLaughlin (Sankhya A, 1963): the winsorised sd over
-    (1 - 2 x 0.25) sqrt(n), Student t on the untrimmed values less one.
+    The interval is that of Tukey & McLaughlin (Sankhya A, 1963) with Yuen's error (Biometrika,
+    1974): squared, the sum of squares of the winsorised values over h (h - 1), where h values are
+    left; Student t on h - 1 degrees of freedom.
     """
     n = len(values)
     cut = n // 4
@@ -160,5 +161,5 @@ def trimmed_interval(values: NDArray[np.float64], level: float = LEVEL) -> Inter
     winsorised = sd(np.clip(ordered, ordered[cut], ordered[n - cut - 1]))
     if winsorised == 0:
         return Interval(estimate=centre, n=n, note="no spread")
-    error = winsorised / ((kept / n) * math.sqrt(n))
+    error = winsorised * math.sqrt((n - 1) / (kept * (kept - 1)))
     return around(centre, error, kept - 1, n, "Tukey-McLaughlin", level)

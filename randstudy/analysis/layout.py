@@ -328,3 +328,8 @@ def layout_of(
         raise RandstudyError("name the metric to analyse: one of the frame's columns of numbers")
     found = roles(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     return lay_out(data, found)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as mappings from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

@@ -31,7 +31,8 @@ def number(value: float, digits: int = 3) -> str:
         text = "0"
     else:
         places = max(0, digits - 1 - math.floor(math.log10(size)))
-        text = f"{size:.{places}f}" if places <= 9 else f"{size:.{digits - 1}e}"
+        text = f"{size:,.{places}f}" if places <= 9 else f"{size:.{digits - 1}e}"
+        text = text.replace("-", MINUS)
         if places <= 9 and "." in text:
             text = text.rstrip("0").rstrip(".") or "0"
     return (MINUS if value < 0 and text != "0" else "") + text

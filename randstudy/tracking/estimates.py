@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from randstudy.intervals import NOWHERE, crossed_interval, interval, mean, sd
+from randstudy.analysis.intervals import mean, mean_interval, sd
 from randstudy.outcomes import Outcome
 from randstudy.tracking.plan import PlannedTrial
 
@@ -29,21 +29,23 @@ class Replication:
         order = {row: number for number, row in enumerate(dict.fromkeys(rows))}
         self.n = len(order)
         self._row = np.array([order[row] for row in rows], np.int64)
-        self._groups = _groups([dict(row) for row in order])
+        groups = _groups([dict(row) for row in order])
+        self._places = tuple(groups) if len(groups) > 1 else (np.arange(self.n),)
+        self._shape = tuple(int(codes.max()) + 1 for codes in self._places)
 
     def estimate(self, values: NDArray[np.float64]) -> Estimate:
-        """Return mean, sd, low and high of (trainings,) values; NaN where one does not exist."""
+        """Return mean, sd, low and high of (trainings,) values; NaN where one does not exist.
+
+        All four are NaN where a value is not finite.
+        """
+        if not np.isfinite(values).all():
+            return dict.fromkeys(("mean", "sd", "low", "high"), math.nan)
         if len(values) > self.n:
             values = np.array([mean(values[self._row == row]) for row in range(self.n)])
-        low, high = self._interval(values)
-        return {"mean": mean(values), "sd": sd(values), "low": low, "high": high}
-
-    def _interval(self, values: NDArray[np.float64]) -> tuple[float, float]:
-        if len(self._groups) > 2:
-            return NOWHERE
-        if len(self._groups) == 2:
-            return crossed_interval(values, *self._groups)
-        return interval(values)
+        grid = np.full(self._shape, np.nan)
+        grid[self._places] = values
+        found = mean_interval(grid)
+        return {"mean": found.estimate, "sd": sd(values), "low": found.low, "high": found.high}
 
 
 def _groups(rows: Sequence[Mapping[str, int]]) -> list[NDArray[np.int64]]:

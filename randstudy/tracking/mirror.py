@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from randstudy.ledger import Ledger
 from randstudy.outcomes import Failure, Outcome
+from randstudy.reports import VERDICT, stamp_of
 from randstudy.rows import Entry
 from randstudy.tracking.cells import CellState, cell_key, cell_record, open_tags, progress
 from randstudy.tracking.plan import Plan, PlannedCell, PlannedTrial
@@ -39,6 +40,8 @@ from randstudy.tracking.trials import (
 PROGRESS_SECONDS = 10.0
 FIELDS = "randstudy.fields"
 FILES = "randstudy.files"
+REPORT = "randstudy.report"
+NOTE = "mlflow.note.content"
 REFUSED = "INVALID_PARAMETER_VALUE"
 
 
@@ -50,11 +53,12 @@ def never() -> bool:
 class Mirror:
     """The runs of one study: `advance` writes what is new, `close` completes cells and study."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, runs: Runs) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, runs: Runs, report: Path | None = None) -> None:
         self.plan = plan
         self.refused: dict[str, str] = {}
         self._ledger = ledger
         self._runs = runs
+        self._report = report
         self._home: dict[str, tuple[PlannedCell, PlannedTrial]] = {}
         self._cells_of: defaultdict[str, list[PlannedCell]] = defaultdict(list)
         for cell in plan.cells:
@@ -108,8 +112,19 @@ class Mirror:
         if stop():
             return
         self._tell_progress(failed)
+        self._keep_report()
         self._close_study(failed)
         self.abandon()
+
+    def _keep_report(self) -> None:
+        """Put the study's report beside its run, and its verdict into the description."""
+        made = stamp_of(self._report) if self._report is not None else ""
+        if not made or self._report is None:
+            return
+        if self._study.tags.get(REPORT) != made:
+            self._runs.folder(self._study, self._report, "report")
+        told = (self._report / VERDICT).read_text()
+        self._runs.tag(self._study, tags({NOTE: told, REPORT: made}))
 
     def abandon(self) -> None:
         """Mark every run that is still RUNNING as KILLED; a later export goes on with them."""

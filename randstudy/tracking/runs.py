@@ -10,6 +10,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
@@ -209,6 +210,10 @@ class Runs:
     def file(self, known: Known, name: str, text: str) -> None:
         """Keep a text as an artifact; one of that name is replaced."""
         self._client.log_text(known.id, text, name)
+
+    def folder(self, known: Known, folder: Path, name: str) -> None:
+        """Keep a folder's files as artifacts under a name; files that are there are replaced."""
+        self._client.log_artifacts(known.id, str(folder), name)
 
     def delete(self, known: Known) -> None:
         """Delete a run, which MLflow keeps in its bin."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
+from randstudy.reports import folder_of
 from randstudy.tracking.database import alone, fold
 from randstudy.tracking.mirror import Mirror, never
 from randstudy.tracking.place import place
@@ -87,7 +88,9 @@ class Session:
                 self._alone = True
             reach(self._place.uri)
             self._runs = Runs(self._place, self._plan.study)
-            self._mirror = Mirror(self._plan, self._ledger, self._runs)
+            self._mirror = Mirror(
+                self._plan, self._ledger, self._runs, folder_of(self._plan.study, self._store)
+            )
         return self._mirror
 
     def _written(self) -> tuple[int, int]:

@@ -1,0 +1,240 @@
+"""What an answer's tables come to, in sentences that are made from their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from randstudy.analysis.layout import records
+from randstudy.analysis.words import (
+    capital,
+    counted,
+    fixed,
+    listed,
+    number,
+    percent,
+)
+
+if TYPE_CHECKING:
+    from randstudy.analysis.answer import Answer
+
+
+def luck(answer: Answer) -> list[str]:
+    """Say which luck moves trainings of one cell apart."""
+    table = answer.variance
+    random = (
+        table[table["source"].ne("cell") & table["source"].ne("repeat")] if len(table) else table
+    )
+    if not len(random):
+        return ["Nothing that is drawn was varied, so there is no luck to split by source."]
+    axes = answer.evidence.axes
+    if not (random["variance"] > 0).any():
+        return ["No training differs from another of its cell."]
+    said = _everywhere(answer, random) if len(axes) == 1 else [_sources(random)]
+    if len(axes) == 1 and "+" in axes[0]:
+        said.append(
+            f"{capital(listed(axes[0].split('+')))} moved together; crossing them, as in "
+            "replicates: {init: 8, order: 8}, would tell them apart."
+        )
+    return said + _noise(answer)
+
+
+def _sources(random: pd.DataFrame) -> str:
+    """Say the share of each stream and of each interaction."""
+    found = [_share(row) for row in records(random) if math.isfinite(row["share"])]
+    return f"Of the variance between trainings of one cell, {listed(found)}."
+
+
+def _share(row: Mapping[str, Any]) -> str:
+    """Say one source's share, with its interval."""
+    source = str(row["source"]).replace("+", " with ")
+    what = f"{source} alone" if row["order"] == 1 else f"the interaction {source}"
+    return f"{_percent(row)} is {what}"
+
+
+def _percent(row: Mapping[str, Any]) -> str:
+    ends = ""
+    if math.isfinite(row["low"]) and math.isfinite(row["high"]):
+        ends = f" ({percent(row['low'])[:-2]} to {percent(row['high'])})"
+    return f"{percent(row['share'])}{ends}"
+
+
+def _everywhere(answer: Answer, random: pd.DataFrame) -> list[str]:
+    """Say whether a lucky seed is lucky in every cell or in one."""
+    rows = {row["source"]: row for row in records(random)}
+    axis, noun = answer.evidence.axes[0], answer.setting.noun
+    alone, within = rows.get(axis), rows.get(f"cell × {axis}")
+    if alone is None or within is None or not math.isfinite(alone["share"]):
+        return [f"There is one cell, so all spread between its trainings is luck of the {noun}."]
+    return [
+        f"Of the variance between trainings of one cell, {_percent(alone)} is luck that a {noun} "
+        f"takes into every cell, and {_percent(within)} luck in that cell alone."
+    ]
+
+
+def _noise(answer: Answer) -> list[str]:
+    """Say what training the same seeds again comes to, where that was tried."""
+    table = answer.variance
+    noise = table[table["source"] == "repeat"]
+    if not len(noise) or not math.isfinite(noise["sd"].iloc[0]):
+        return []
+    sd, unit = float(noise["sd"].iloc[0]), answer.evidence.roles.unit
+    level = f"{number(unit.scale * sd)} {unit.difference}".strip()
+    same = "the same seeds give the same numbers" if sd == 0 else f"an sd of {level}"
+    return [f"Training the same seeds again sets the noise floor: {same}."]
+
+
+def test_set(answer: Answer) -> list[str]:
+    """Say how much of the spread between seeds is the finite test set (Jordan, ICLR 2024)."""
+    table = answer.stability
+    if not len(table):
+        return []
+    known = table[table["sd"].notna() & table["sd_independent"].notna()]
+    if not len(known):
+        return []
+    rows = records(known)
+    said = []
+    for row in rows if len(rows) <= 6 else []:
+        where = "" if len(rows) == 1 else f"In {row['cell']}, "
+        true = 100 * row["sd_distribution"] if math.isfinite(row["sd_distribution"]) else math.nan
+        left = (
+            f"{fixed(true, 2)} points would be left on unlimited test data"
+            if true > 0
+            else "nothing measurable would be left on unlimited test data"
+        )
+        ends = ""
+        if math.isfinite(row["distribution_low"]) and math.isfinite(row["distribution_high"]):
+            low, high = (100 * row[f"distribution_{end}"] for end in ("low", "high"))
+            ends = f" (95 % interval {fixed(low, 2)} to {fixed(high, 2)})"
+        text = (
+            f"{where}accuracy varies between seeds with an sd of {fixed(100 * row['sd'], 2)} "
+            f"points; independent errors on {row['examples']:,} test examples alone would make "
+            f"{fixed(100 * row['sd_independent'], 2)}, and {left}{ends}; n = {row['n']}."
+        )
+        said.append(capital(text))
+    if len(rows) > 6:
+        share = float((known["distribution_low"] > 0).mean())
+        said.append(
+            f"In {percent(share)} of {counted(len(rows), 'cell')} seeds differ by more than "
+            "independent errors on the finite test set would make them (95 % interval above zero)."
+        )
+    return said
+
+
+def winners(answer: Answer) -> list[str]:
+    """Say what becomes of the best seed on examples that did not choose it."""
+    table = answer.winners
+    if not len(table):
+        return []
+    row = records(table.sort_values("k"))[-1]
+    if not (math.isfinite(row["chosen_half"]) and math.isfinite(row["other_half"])):
+        return []
+    kept = row["kept_share"]
+    lead = f"{percent(max(0.0, kept))} of its lead" if math.isfinite(kept) else "none of its lead"
+    return [
+        f"The best of {row['k']:,} seeds, chosen on one half of the test set, scores "
+        f"{percent(row['chosen_half'], 2)} there and {percent(row['other_half'], 2)} on the other "
+        f"half: {lead} over the mean seed is more than luck of the draw."
+    ]
+
+
+def endings(answer: Answer) -> list[str]:
+    """Say what became of all planned trainings."""
+    accounts = answer.evidence.accounts
+    said = [
+        f"{counted(accounts.planned, 'training')} {_was(accounts.planned)} planned: "
+        f"{accounts.finished:,} finished, {accounts.diverged:,} diverged, {accounts.failed:,} "
+        f"failed, {accounts.left:,} left."
+    ]
+    cells = answer.cells
+    for name, text in (
+        ("diverged", "diverged"),
+        ("collapsed", "finished no better than about chance"),
+        ("no_value", "finished without a finite value of the metric"),
+    ):
+        counts = cells[name].fillna(0).astype(int)
+        where = cells[counts > 0]
+        if len(where):
+            worst = cells.iloc[int(counts.to_numpy().argmax())]
+            count = int(counts.sum())
+            said.append(
+                f"{counted(count, 'training')} in {counted(len(where), 'cell')} {text}, most in "
+                f"{worst['cell']} ({int(counts.max()):,})."
+            )
+    return [capital(one) for one in said]
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def looks(answer: Answer) -> list[str]:
+    """Say how often the comparison was looked at, and whether it was declared in time."""
+    evidence = answer.evidence
+    if evidence.declared is None:
+        return []
+    said = []
+    if evidence.declared_after:
+        count = counted(evidence.declared_after, "outcome")
+        verb = "was" if evidence.declared_after == 1 else "were"
+        said.append(
+            f"This comparison was declared when {count} {verb} already there: take its verdict "
+            "with that in mind."
+        )
+    number_of = 1 + len(evidence.looks)
+    if len(answer.compare):
+        alpha = number(float(answer.compare["alpha"].iloc[0]))
+        whole = number(evidence.declared.alpha)
+        said.append(
+            f"This is look {number_of} at the comparison; it spends {alpha} of the error rate of "
+            f"{whole}."
+        )
+    for look in evidence.looks:
+        verdicts = ", ".join(f"{level}: {word}" for level, word in look.verdicts.items())
+        said.append(f"Look {look.number} (n = {look.n}) found {verdicts or 'nothing to compare'}.")
+    return said
+
+
+def methods(answer: Answer) -> list[str]:
+    """Return sentences ready for a paper's methods section."""
+    evidence, layout = answer.evidence, answer.layout
+    cells, accounts = len(layout.cells), evidence.accounts
+    noun = answer.setting.noun
+    sizes = " × ".join(f"{len(axis):,}" for axis in layout.axes) or "1"
+    crossed = " crossed" if len(layout.axes) > 1 else ""
+    streams = listed([axis.name.replace("+", ", ") for axis in layout.axes if axis.columns])
+    drawn = f" (varying {streams})" if any(axis.columns for axis in layout.axes) else ""
+    said = [
+        f"We trained {counted(cells, 'configuration')} with {sizes}{crossed} {noun}s each{drawn}, "
+        f"{counted(accounts.finished, 'finished training')} in all"
+        + (f"; {counted(accounts.diverged, 'training')} diverged" if accounts.diverged else "")
+        + "."
+    ]
+    spread = "the mean squares of the crossed streams" if crossed else "independent seeds"
+    said.append(
+        f"We report means of {evidence.roles.metric} with 95 % Student t intervals over {spread}."
+    )
+    declared = evidence.declared
+    if declared is not None and len(answer.compare):
+        row = records(answer.compare)[0]
+        margin = declared.smallest_difference
+        equal = (
+            f" Differences within ±{answer.setting.quantity.margin(margin)} were declared "
+            "negligible beforehand."
+            if margin
+            else ""
+        )
+        said.append(
+            f"Levels of {declared.factor} were compared with {row['reference']} by "
+            f"{row['method']} tests over {row['n']} {noun}s with Holm's correction over "
+            f"{row['family']}, at alpha = {number(row['alpha'])} of {number(declared.alpha)} "
+            f"spent at look {1 + len(evidence.looks)}.{equal}"
+        )
+    made = evidence.made
+    known = [f"{name} {made[name]}" for name in ("randstudy", "torch") if name in made]
+    if known:
+        said.append(f"Analysed with {listed(known)}.")
+    return [" ".join(said)]

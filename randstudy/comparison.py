@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from randstudy.canonical import canonical_json
 from randstudy.expectation import show
 from randstudy.factors import Factor, level_text
-from randstudy.fields import FAULT, Findings, section
+from randstudy.fields import FAULT, Findings, section, settings
 from randstudy.nearest import suggestion
 from randstudy.parts import Range
 from randstudy.places import FieldPath
@@ -65,12 +65,9 @@ def read_comparison(
     if not isinstance(value, dict):
         found.add(PATH, f"expected a mapping such as {{factor: init}}, got {show(value)}")
         return None
-    written = dict(value)
-    reference = written.pop("reference", None)
-    read = section(Comparison, written, PATH, found, lead="a comparison")
-    if read is FAULT:
+    read = _fields(value, found)
+    if read is None:
         return None
-    assert isinstance(read, Comparison)
     if read.metric and metric and read.metric != metric:
         message = f"{read.metric} is not the study's metric, {metric}; a study has one"
         found.add((*PATH, "metric"), message)
@@ -83,26 +80,40 @@ def read_comparison(
     if len(axis.levels) < 2:
         found.add((*PATH, "factor"), f"{axis.name} has one level, so there is nothing to compare")
         return None
-    chosen = _reference(reference, axis, found)
+    chosen = _reference(value.get("reference", axis.levels[0].written), axis, found)
     named = replace(read, factor=axis.name)
     return None if chosen is FAULT else Declaration(**vars(named), reference=chosen)
 
 
+def _fields(value: Mapping[str, Any], found: Findings) -> Comparison | None:
+    """Read all but the reference, which may be a level of any kind."""
+    known = settings(Comparison)
+    for key in value:
+        if key not in (*known, "reference"):
+            told = suggestion(key, [*known, "reference"])
+            found.add((*PATH, key), f"a comparison has no such field{told}")
+    written = {key: one for key, one in value.items() if key in known}
+    read = section(Comparison, written, PATH, found)
+    return None if read is FAULT else read
+
+
 def _axis(name: str, axes: Sequence[Factor]) -> Factor | None:
-    """Return the factor of that name, as the study writes it or by its field's full name."""
-    for axis in axes:
-        if name in (axis.name, *(entry.dotted for entry in axis.fields)):
-            return axis
-    return None
+    """Return the factor of that name: as the study writes it, its field's, or the end of that."""
+    known = {entry.dotted: axis for axis in axes for entry in axis.fields}
+    known |= {axis.name: axis for axis in axes}
+    if name not in known:
+        ends = {id(axis): axis for full, axis in known.items() if full.endswith(f".{name}")}
+        return next(iter(ends.values())) if len(ends) == 1 else None
+    return known[name]
 
 
 def _reference(written: Any, axis: Factor, found: Findings) -> Any:
-    """Return the level that is written, or the first."""
-    if written is None:
-        return axis.levels[0].written
+    """Return the level that is written; null is the first where the factor has no such level."""
     for level in axis.levels:
         if level.written == written or level_text(level.written) == level_text(written):
             return level.written
+    if written is None:
+        return axis.levels[0].written
     there = ", ".join(level_text(level.written) for level in axis.levels)
     message = f"{level_text(written)} is no level of {axis.name}; it has {there}"
     return found.add((*PATH, "reference"), message)

@@ -35,11 +35,15 @@ def errors(
 
 
 def two_arms(
-    seeds: tuple[int, ...], m: int, random: np.random.Generator, sd: float = SEED
+    seeds: tuple[int, ...],
+    m: int,
+    random: np.random.Generator,
+    sd: float = SEED,
+    alike: float = ALIKE,
 ) -> NDArray[np.float64]:
     """Return (*seeds, m) differences of correctness of two arms that are equally good."""
     one = random.beta(*DIFFICULTY, m)
-    other = np.where(random.random(m) < ALIKE, one, random.beta(*DIFFICULTY, m))
+    other = np.where(random.random(m) < alike, one, random.beta(*DIFFICULTY, m))
     arms = [errors(arm, _effects(seeds, random, sd), random) for arm in (one, other)]
     return arms[1].astype(float) - arms[0]
 
@@ -55,8 +59,15 @@ def _effects(seeds: tuple[int, ...], random: np.random.Generator, sd: float) -> 
     return scaled
 
 
-def _both(seeds: tuple[int, ...], m: int, count: int, random: np.random.Generator) -> int:
-    found = (new_data_interval(two_arms(seeds, m, random)) for _ in range(count))
+def _both(
+    seeds: tuple[int, ...],
+    m: int,
+    count: int,
+    random: np.random.Generator,
+    sd: float = SEED,
+    alike: float = ALIKE,
+) -> int:
+    found = (new_data_interval(two_arms(seeds, m, random, sd, alike)) for _ in range(count))
     return sum(one.low <= 0 <= one.high for one in found)
 
 
@@ -98,6 +109,19 @@ CASES: tuple[Case, ...] = (
         claim=CLAIM,
         low=0.93,
         simulate=partial(_both, (8, 8), 360),
+    ),
+    *(
+        Case(
+            topic="interval for new data",
+            setting=f"two arms, {told}, {n} seeds, {m} examples",
+            claim=CLAIM,
+            simulate=partial(_both, (n,), m, sd=sd, alike=alike),
+        )
+        for told, sd, alike in (
+            ("all examples equally hard for both", SEED, 1.0),
+            ("seeds five times as far apart", 5 * SEED, ALIKE),
+        )
+        for n, m in ((3, 360), (8, 360), (30, 360))
     ),
     *(
         Case(

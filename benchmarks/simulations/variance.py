@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from benchmarks.simulations.case import Case
 from randstudy.analysis.components import Components, anova
@@ -16,6 +17,7 @@ from randstudy.analysis.factorial import Factorial
 from randstudy.analysis.reml import reml
 from randstudy.analysis.shares import generalised, pivots, share_coefficients
 from randstudy.analysis.squares import Term
+from randstudy.analysis.typetwo import own_error, type_two
 
 Variances = Mapping[Term, float]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
@@ -126,6 +128,26 @@ def false_alarms(
     return hits
 
 
+def false_alarms_with_gaps(
+    count: int, rng: np.random.Generator, *, variances: Variances, lost: int
+) -> int:
+    """Count the same of 3 x 3 cells by 8 seeds after some trainings are lost."""
+    plan = _plan((3, 3))
+    hits = 0
+    for _ in range(count):
+        values = table((3, 3, 8), variances, rng)
+        kept = np.sort(rng.permutation(values.size)[lost:])
+        a, b, seed = (code.ravel()[kept] for code in np.indices(values.shape))
+        cell, left, blocks = 3 * a + b, values.ravel()[kept], seed[:, None]
+        squares = type_two(left, cell, plan, blocks)
+        error = own_error(left, cell, plan.codes[cell][:, [0]], blocks)
+        if squares is None or error is None:
+            raise ValueError("too many columns")
+        f = squares[0][0] / squares[0][1] / error.square
+        hits += bool(special.fdtrc(squares[0][1], error.df, f) <= 0.05)
+    return hits
+
+
 def _plan(levels: tuple[int, ...]) -> Factorial:
     codes = np.indices(levels).reshape(len(levels), -1).T
     names = tuple("abcdef"[: len(levels)])
@@ -205,10 +227,12 @@ def _alarms() -> list[Case]:
     seeds = partial(false_alarms, levels=(3, 3), streams=(8,), variances=SHARED)
     many = partial(false_alarms, levels=(10, 2), streams=(8,), variances=SHARED, unequal=4.0)
     crossed = partial(false_alarms, levels=(3, 2), streams=(8, 8), variances=CROSSED)
+    gaps = partial(false_alarms_with_gaps, variances=SHARED, lost=GAPS)
     cautious = partial(many, column="p_corrected")
     settings: list[tuple[str, bool, partial[int]]] = [
         ("a factor, 3 × 3 cells, 8 shared seeds", True, seeds),
         ("an interaction, 3 × 3 cells, 8 shared seeds", True, partial(seeds, term=2)),
+        (f"a factor, 3 × 3 cells, 8 shared seeds less {GAPS} trainings", True, gaps),
         ("a factor, one of 10 levels 4 times as wide, p", False, many),
         ("a factor, one of 10 levels 4 times as wide, p_corrected", True, cautious),
         ("a factor, 3 × 2 cells, 8 × 8 crossed streams", True, crossed),

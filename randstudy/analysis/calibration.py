@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy import special
 
 from randstudy.analysis.examples import Examples
-from randstudy.analysis.intervals import LEVEL, mean_interval
+from randstudy.analysis.intervals import LEVEL, mean_interval, share_interval
+from randstudy.analysis.joined import crossed
 from randstudy.analysis.layout import Layout
 from randstudy.errors import RandstudyError
 
 COLUMNS = (
     *("predicted_low", "predicted_high", "predicted", "observed", "count", "method"),
-    *("cell", "n"),
+    *("cell", "n", "observed_low", "observed_high"),
 )
 
 BINS = 10
@@ -38,19 +39,23 @@ def difficulty(
     Returns
     -------
     Columns example (its number in the test split), label (true class), share_right, n (distinct
-    trainings). No rows where trainings were tested on different examples, which then have no common
-    numbers.
+    trainings), low and high (Clopper-Pearson; NaN where trainings are of several cells or crossed
+    streams, and so not independent). No rows where trainings were tested on different examples,
+    which then have no common numbers.
     """
     layout = examples.layout(frame, factors=factors, replicates=replicates)
     trials = np.unique(layout.values.astype(np.int64))
     labels = _labels(examples, trials)
-    names = ["example", "label", "share_right", "n"]
+    names = ["example", "label", "share_right", "n", "low", "high"]
     if labels is None or not len(trials):
         return pd.DataFrame({name: [] for name in names})
-    share = 1 - examples.errors(trials).mean(0)
-    number = np.arange(examples.count)
-    table = {"example": number, "label": labels, "share_right": share, "n": len(trials)}
-    return pd.DataFrame(table, columns=names)
+    right = (~examples.errors(trials)).sum(0)
+    ends = np.full((examples.count, 2), np.nan)
+    if len(np.unique(layout.cell)) == 1 and not crossed(layout).any():
+        ends = np.array([share_interval(hits, len(trials)) for hits in right]).reshape(-1, 2)
+    numbers = {"example": np.arange(examples.count), "label": labels}
+    found = {"share_right": right / len(trials), "n": len(trials)}
+    return pd.DataFrame(numbers | found | {"low": ends[:, 0], "high": ends[:, 1]}, columns=names)
 
 
 def _labels(examples: Examples, trials: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -84,8 +89,9 @@ def calibration(
     -------
     Columns predicted_low, predicted_high (of the bin), predicted (mean share of votes), observed
     (share of pairs of example and class in which the class is the true one), count (such pairs),
-    method, cell, n (trainings). Bins without pairs, and cells whose trainings were tested on
-    different examples, have no row.
+    method, cell, n (trainings), observed_low and observed_high (Clopper-Pearson over pairs, which
+    is wide for low bins: of the classes of one example only one is true). Bins without pairs, and
+    cells whose trainings were tested on different examples, have no row.
     """
     layout = examples.layout(frame, factors=factors, replicates=replicates)
     found = []
@@ -105,8 +111,11 @@ def calibration(
     if not found:
         return pd.DataFrame(columns=list(COLUMNS))
     joined = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    table = pd.DataFrame(dict(zip(COLUMNS, joined, strict=True)))
-    return table.astype({"count": np.int64})
+    table = pd.DataFrame(dict(zip(COLUMNS, joined, strict=False)))
+    table = table.astype({"count": np.int64})
+    hits = zip(table["observed"] * table["count"], table["count"], strict=True)
+    ends = np.array([share_interval(round(hit), count) for hit, count in hits])
+    return table.assign(observed_low=ends[:, 0], observed_high=ends[:, 1])
 
 
 def _votes(predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:

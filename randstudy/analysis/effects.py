@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from randstudy.analysis.components import ROUNDING, complete_part, effect, sphericity
+from randstudy.analysis.crossed import ROUNDING, complete_part, effect, sphericity
 from randstudy.analysis.factorial import Factorial, factorial
 from randstudy.analysis.layout import UNUSED, Layout, layout_of
 from randstudy.analysis.squares import Term
@@ -86,7 +86,9 @@ def effects(
         raise RandstudyError(f"order is {order}; effects are of 1 factor or more")
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     plan = factorial(layout, order)
-    rows = _tested(layout, plan) if plan.terms and len(layout.values) else []
+    if not len(layout.values):
+        return pd.DataFrame(columns=list(COLUMNS))
+    rows = _tested(layout, plan) if plan.terms else []
     rows += [_constant(name, len(layout.values)) for name in plan.constant]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -273,4 +275,4 @@ def _constant(name: str, n: int) -> dict[str, Any]:
     """Return the row of a factor with nothing to compare."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
     told = {"term": name, "order": 1, "df": 0, "df_error": 0, "n": n, "method": "none"}
-    return row | told | {"note": "one level: nothing to compare"}
+    return row | told | {"note": "one level with finished trainings: nothing to compare"}

@@ -60,8 +60,9 @@ def interactions(
             raise RandstudyError(f"{name!r} is no factor here; factors are {known}")
     if a == b:
         raise RandstudyError(f"an interaction is of two factors, not of {a} twice")
-    levels = [list(dict.fromkeys(layout.cells[name].tolist())) for name in (a, b)]
-    member = _members(layout, a, b, levels)
+    found = [pd.factorize(layout.cells[name], use_na_sentinel=False) for name in (a, b)]
+    codes, levels = [one[0] for one in found], [list(one[1]) for one in found]
+    member = _members(codes[0] * len(levels[1]) + codes[1], len(levels[0]) * len(levels[1]))
     weights = _additive(member, len(levels[0]), len(levels[1]))
     estimate = _paired if layout.paired else _independent
     means, beyond = estimate(layout, member, level), estimate(layout, weights, level)
@@ -88,17 +89,12 @@ def _row(mean: Interval, beyond: Interval) -> dict[str, Any]:
     }
 
 
-def _members(layout: Layout, a: str, b: str, levels: list[list[Any]]) -> NDArray[np.float64]:
+def _members(pair: NDArray[np.intp], pairs: int) -> NDArray[np.float64]:
     """Return (pairs of levels, cells) weights that average the cells of each pair."""
-    codes = [
-        pd.Categorical(layout.cells[name], categories=known).codes.astype(np.int64)
-        for name, known in zip((a, b), levels, strict=True)
-    ]
-    pair = codes[0] * len(levels[1]) + codes[1]
-    member = np.zeros((len(levels[0]) * len(levels[1]), len(layout.cells)))
+    member = np.zeros((pairs, len(pair)))
     member[pair, np.arange(len(pair))] = 1.0
     counts = member.sum(1, keepdims=True)
-    return member / np.where(counts > 0, counts, 1.0)
+    return np.asarray(member / np.where(counts > 0, counts, 1.0), np.float64)
 
 
 def _additive(member: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:

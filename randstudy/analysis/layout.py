@@ -25,6 +25,9 @@ UNUSED = -1
 MOST_ENTRIES = 50_000_000
 """Largest dense table, 400 MB."""
 
+LARGEST = 1e150
+"""Values beyond it have no squares, so no variance; they count as no value."""
+
 ROWS = "row"
 """Name of the axis of a frame without replicates: each row is independent of all others."""
 
@@ -177,7 +180,7 @@ def lay_out(frame: pd.DataFrame, roles: Roles) -> Layout:
     """
     cell, cells = _cells(frame, roles)
     metric = frame[roles.metric].to_numpy(np.float64, na_value=np.nan)
-    finite = np.isfinite(metric)
+    finite = np.abs(metric) <= LARGEST
     status = (
         frame[roles.status].astype(str).to_numpy()
         if roles.status

@@ -200,41 +200,64 @@ def looks(answer: Answer) -> list[str]:
 
 def methods(answer: Answer) -> list[str]:
     """Return sentences ready for a paper's methods section."""
-    evidence, layout = answer.evidence, answer.layout
-    cells, accounts = len(layout.cells), evidence.accounts
-    noun = answer.setting.noun
-    sizes = " × ".join(f"{len(axis):,}" for axis in layout.axes) or "1"
-    crossed = " crossed" if len(layout.axes) > 1 else ""
-    streams = listed([axis.name.replace("+", ", ") for axis in layout.axes if axis.columns])
-    drawn = f" (varying {streams})" if any(axis.columns for axis in layout.axes) else ""
-    said = [
-        f"We trained {counted(cells, 'configuration')} with {sizes}{crossed} {noun}s each{drawn}, "
-        f"{counted(accounts.finished, 'finished training')} in all"
-        + (f"; {counted(accounts.diverged, 'training')} diverged" if accounts.diverged else "")
-        + "."
-    ]
-    spread = "the mean squares of the crossed streams" if crossed else "independent seeds"
-    said.append(
-        f"We report means of {evidence.roles.metric} with 95 % Student t intervals over {spread}."
+    return [" ".join((_trained(answer), *_compared(answer), *_tools(answer.evidence.made)))]
+
+
+def _trained(answer: Answer) -> str:
+    """Say what was trained, how often, and how means are reported."""
+    layout, noun = answer.layout, answer.setting.noun
+    ends = answer.evidence.accounts
+    crossed = len(layout.axes) > 1
+    each = " × ".join(f"{len(axis):,}" for axis in layout.axes) if crossed else _range(answer)
+    several = "" if each == "1" else "s"
+    lost = f"; {counted(ends.diverged, 'training')} diverged" if ends.diverged else ""
+    spread = "the mean squares of the crossed streams" if crossed else f"{noun}s"
+    return (
+        f"We trained {counted(len(layout.cells), 'configuration')} with {each}"
+        f"{' crossed' if crossed else ''} {noun}{several} each{_drawn(answer)}, "
+        f"{counted(ends.finished, 'finished training')} in all{lost}. We report means of "
+        f"{answer.evidence.roles.metric} with 95 % Student t intervals over {spread}."
     )
-    declared = evidence.declared
-    if declared is not None and len(answer.compare):
-        row = records(answer.compare)[0]
-        margin = declared.smallest_difference
-        equal = (
-            f" Differences within ±{answer.setting.quantity.margin(margin)} were declared "
-            "negligible beforehand."
-            if margin
-            else ""
-        )
-        said.append(
-            f"Levels of {declared.factor} were compared with {row['reference']} by "
-            f"{row['method']} tests over {row['n']} {noun}s with Holm's correction over "
-            f"{row['family']}, at alpha = {number(row['alpha'])} of {number(declared.alpha)} "
-            f"spent at look {1 + len(evidence.looks)}.{equal}"
-        )
-    made = evidence.made
-    known = [f"{name} {made[name]}" for name in ("randstudy", "torch") if name in made]
-    if known:
-        said.append(f"Analysed with {listed(known)}.")
-    return [" ".join(said)]
+
+
+def _range(answer: Answer) -> str:
+    """Return how many distinct trainings a cell has: "8" or "1 to 8"."""
+    counts = answer.cells["n"]
+    if counts.empty:
+        return "0"
+    least, most = int(counts.min()), int(counts.max())
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _drawn(answer: Answer) -> str:
+    """Say which streams a seed moves."""
+    axes = [axis for axis in answer.layout.axes if axis.columns]
+    if not axes:
+        return ""
+    names = [listed(axis.name.split("+")) for axis in axes]
+    return f" ({'; '.join(names)} varied{' together' if '+' in axes[0].name else ''})"
+
+
+def _compared(answer: Answer) -> list[str]:
+    """Say how the declared family was tested."""
+    evidence, declared = answer.evidence, answer.evidence.declared
+    known = answer.compare[answer.compare["method"] != "none"]
+    if declared is None or not len(known):
+        return []
+    row, noun = records(known)[0], answer.setting.noun
+    several = "" if row["n"] == "1" else "s"
+    said = [
+        f"Levels of {declared.factor} were compared with {row['reference']} by {row['method']} "
+        f"tests over {row['n']} {noun}{several} with Holm's correction over {row['family']}, at "
+        f"alpha = {number(row['alpha'])} of {number(declared.alpha)}, spent at look "
+        f"{1 + len(evidence.looks)}."
+    ]
+    if declared.smallest_difference and not evidence.declared_after:
+        margin = answer.setting.quantity.margin(declared.smallest_difference)
+        said.append(f"Differences within ±{margin} were declared negligible beforehand.")
+    return said
+
+
+def _tools(made: Mapping[str, str]) -> list[str]:
+    tools = [f"{name} {made[name]}" for name in ("randstudy", "torch") if name in made]
+    return [f"Trained and analysed with {listed(tools)}."] if tools else []

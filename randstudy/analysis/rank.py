@@ -16,6 +16,8 @@ RESAMPLES = 2000
 MOST_DRAWS = 5_000_000
 """Resampled means in all: with thousands of cells there are fewer resamplings."""
 
+RANKS = ("mean", "rank", "rank_low", "rank_high", "p_best", "diverged", "n", "method", "note")
+
 SIZES = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
 
 
@@ -42,6 +44,8 @@ def rank(
     """
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     left = layout.cells[["cell", *layout.roles.factors]].copy()
+    if left.empty:
+        return left.reindex(columns=[*left.columns, *RANKS])
     means = np.array([_mean(layout.sample(cell)) for cell in range(len(left))])
     worst = _worst(layout)
     order = np.lexsort((_badness(means, layout.roles.maximize), worst))

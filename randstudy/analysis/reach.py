@@ -141,7 +141,9 @@ def differences(
         Trials were tested on different examples.
     """
     if not _same_examples(layout.values, examples):
-        raise RandstudyError("the trials were tested on different examples; there is no new-data")
+        raise RandstudyError(
+            "trials were tested on different examples, so levels have no differences by example"
+        )
     ours, theirs = matching(layout, factor, level, reference)
     if not layout.paired or not ours:
         return np.empty((0, examples.count))

@@ -23,6 +23,7 @@ MOST_ROWS = 1000
 
 STEPS = 100
 CLOSE = 1e-7
+SINGULAR = 1e10
 
 
 def reml(
@@ -109,7 +110,7 @@ def _scored(
         raise np.linalg.LinAlgError("no starting point")
     for _ in range(STEPS):
         height, score, information = state
-        step = linalg.solve(information, score, assume_a="sym")
+        step = _step(information, score)
         for _ in range(30):
             tried = _likelihood(centred, fixed, groups, at + step)
             if tried is not None and tried[0] >= height - 1e-9:
@@ -121,6 +122,16 @@ def _scored(
         if np.abs(step).max() < CLOSE:
             return np.asarray(at * scale**2, np.float64)
     raise np.linalg.LinAlgError("no convergence")
+
+
+def _step(information: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return information^-1 score; no maximum is near where some direction carries nothing."""
+    scale = np.sqrt(information.diagonal())
+    known = bool((scale > 0).all() and np.isfinite(scale).all())
+    scaled = information / np.outer(scale, scale) if known else information
+    if not known or np.linalg.cond(scaled) > SINGULAR:
+        raise np.linalg.LinAlgError("some variances cannot be told apart")
+    return np.asarray(np.linalg.solve(scaled, score / scale) / scale, np.float64)
 
 
 def _likelihood(

@@ -151,7 +151,8 @@ def _negligible(row: Mapping[str, Any], setting: Setting) -> str:
 
 
 def _matter(margin: str) -> str:
-    return "matters" if margin.split(" ")[0] == "1" else "matter"
+    """Agree with "0.5 points", "1 point" or a number without a unit."""
+    return "matter" if margin.endswith("s") else "matters"
 
 
 def _luck(row: Mapping[str, Any], setting: Setting) -> str:
@@ -171,12 +172,11 @@ def _luck(row: Mapping[str, Any], setting: Setting) -> str:
 def _open(row: Mapping[str, Any], setting: Setting) -> str:
     level, reference = _names(row)
     few = int(row["smallest_n"])
-    if not math.isfinite(row["low"]):
-        told = row["note"] or "there is no interval"
-        return (
-            f"{capital(counted(few, setting.noun))} cannot tell {level} from {reference}: {told}."
-        )
+    if few == 0:
+        return f"{capital(level)} cannot be told from {reference}: {row['note'] or 'no training'}."
     who = f"{spelled(few)} {setting.noun}{'' if few == 1 else 's'}"
+    if not math.isfinite(row["low"]):
+        return f"{who} cannot tell {level} from {reference}: {row['note'] or 'no interval'}."
     told = f"{who} cannot tell: {_range(row, setting, level, reference)}."
     if row["note"]:
         told += f" {capital(row['note'])}."

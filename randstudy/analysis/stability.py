@@ -1,104 +1,36 @@
-"""How alike the seeds of a cell are, example by example, and what their spread is made of.
-
-The accuracy of two seeds may differ because one network is better, or because the test set is a
-finite sample and each errs on other examples of it. Kept predictions tell these apart (Jordan,
-Calibrated Chaos: Variance Between Runs of Neural Network Training is Harmless and Inevitable,
-ICLR 2024).
-"""
+"""How alike the seeds of a cell are, example by example, and what their spread is made of."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from randstudy.analysis.examples import Examples
-from randstudy.analysis.intervals import LEVEL
+from randstudy.analysis.intervals import LEVEL, quantile
 from randstudy.analysis.joined import CROSSED, blocks, crossed
+from randstudy.analysis.spread import binary_law, split_variance
 
 COLUMNS = (
     *("cell", "n", "examples", "mean_error", "disagreement", "correlation", "ensemble_error"),
     *("ensemble_gain", "sd", "sd_independent", "sd_distribution", "distribution_low"),
     *("distribution_high", "sd_binary_law", "method", "note", "variance_distribution"),
+    *("disagreement_low", "disagreement_high"),
 )
+
+INTERVALS = ("distribution_low", "distribution_high", "disagreement_low", "disagreement_high")
+
+BY_EXAMPLE = ("sd_independent", "sd_distribution", "variance_distribution", *INTERVALS)
+"""What needs all trainings to be tested on the same examples."""
 
 ENTRIES = 4_000_000
 """Predictions that are taken at a time, so that memory does not grow with the study."""
 
 NO_SPREAD = "no spread"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """What the variance of test error over seeds is made of, in squared shares of errors.
-
-    Attributes
-    ----------
-    total : variance of the error over seeds (ddof 1).
-    independent : what it would be if seeds erred on each example independently.
-    distribution : unbiased variance of the error on unlimited test data; negative by chance.
-    low, high : its interval, not below 0.
-    """
-
-    total: float
-    independent: float
-    distribution: float
-    low: float
-    high: float
-
-
-def spread(errors: NDArray[np.bool_], level: float = LEVEL) -> Spread:
-    """Split the variance of test error over seeds (Jordan, ICLR 2024, sections 3.2 and 3.3).
-
-    Parameters
-    ----------
-    errors : (n, m) whether each of n >= 2 seeds erred on each of m >= 2 test examples.
-    """
-    n, m = errors.shape
-    total = float(errors.mean(1).var(ddof=1))
-    share = errors.mean(0)
-    return _spread(total, float((share * (1 - share)).sum()) / m**2 * n / (n - 1), n, m, level)
-
-
-def _spread(total: float, independent: float, n: int, m: int, level: float) -> Spread:
-    """Return the parts of a variance.
-
-    independent is (1 / m^2) sum e_i (1 - e_i) with each e_i (1 - e_i) estimated without bias,
-    n / (n - 1) times the plug-in; distribution is m / (m - 1) (total - independent). That is the
-    component of seeds in the two-way analysis of variance of seeds by examples, so it has the
-    interval of Tukey and Williams (Biometrika, 1962), with the degrees of freedom of the examples,
-    which are many, taken as unlimited. A jackknife over seeds covers 81 to 92 % instead of 95.
-    """
-    scale = m / (m - 1)
-    tails = (1 - level) / 2, (1 + level) / 2
-    ends = [total * (n - 1) / float(special.chdtri(n - 1, tail)) for tail in tails]
-    return Spread(
-        total=total,
-        independent=independent,
-        distribution=scale * (total - independent),
-        low=max(0.0, scale * (ends[0] - independent)),
-        high=max(0.0, scale * (ends[1] - independent)),
-    )
-
-
-def binary_law(error: float, examples: int) -> float:
-    """Return the sd of test error that calibrated networks have on two classes, sqrt(e / 2m).
-
-    Jordan (ICLR 2024), section 4: in an ensemble that is calibrated, seeds disagree with each other
-    as often as with the truth.
-    """
-    return math.sqrt(error / (2 * examples))
-
-
-def sd_error(sd: float, n: int) -> float:
-    """Return the standard error of an sd of n normal values, sd / sqrt(2 (n - 1))."""
-    return sd / math.sqrt(2 * (n - 1))
 
 
 def stability(
@@ -125,14 +57,16 @@ def stability(
     n, examples : finished trainings with predictions, and test examples each.
     mean_error, sd : mean and sd (ddof 1) of the test error over trainings.
     disagreement : share of examples on which two trainings predict different classes, mean over
-        pairs (churn; Summers & Dinneen, ICML 2021).
+        pairs (churn; Summers & Dinneen, ICML 2021), for this test set; disagreement_low and
+        disagreement_high by the jackknife of a U statistic (Arvesen, Annals of Mathematical
+        Statistics, 1969) and Student t, from three trainings on.
     correlation : of being wrong, mean over pairs of trainings (phi); those that err nowhere or
         everywhere have none. The correlation of Summers & Dinneen is that of outputs and higher.
     ensemble_error, ensemble_gain : of the plurality vote of all n, ties broken evenly at random (in
         expectation), and mean_error less that.
     sd_independent, sd_distribution : sd that independent errors alone would give, and sd of the
         error on unlimited test data, with its interval distribution_low and distribution_high;
-        `Spread` has the formulas. sd_distribution is 0 where `variance_distribution`, the raw
+        `randstudy.analysis.spread` has the formulas. sd_distribution is 0 where `variance_distribution`, the raw
         unbiased estimate, is negative.
     sd_binary_law : `binary_law` of mean_error.
     """
@@ -147,8 +81,7 @@ def stability(
         for cell, row in zip(cells, _block(examples, trials, first, level), strict=True):
             rows[cell] |= row
             if many[cell] and row["n"] > 1:
-                told = {"distribution_low": math.nan, "distribution_high": math.nan}
-                rows[cell] |= told | {"note": CROSSED}
+                rows[cell] |= dict.fromkeys(INTERVALS, math.nan) | {"note": CROSSED}
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -179,14 +112,14 @@ def _block(
         same = ~np.logical_or.reduceat(differs, first)
         true = true[first]
     votes = _votes(predicted, n, max(1, examples.classes))
-    pairs = _disagreement(votes, n), _phi(errors, first, n)
+    pairs = _disagreement(votes, predicted, n, level), _phi(errors, first, n)
     together = zip(found, same, *pairs, _plural(votes, true), strict=True)
     for row, one, disagreement, correlation, right in together:
         if not one:
-            row |= dict.fromkeys(COLUMNS[9:13], math.nan) | {"variance_distribution": math.nan}
+            row |= dict.fromkeys(BY_EXAMPLE, math.nan)
             row |= {"method": "none", "note": "trainings were tested on different examples"}
             continue
-        row |= {"disagreement": float(disagreement), "correlation": float(correlation)}
+        row |= disagreement | {"correlation": float(correlation)}
         row |= {"ensemble_error": 1 - right, "ensemble_gain": row["mean_error"] - (1 - right)}
     return found
 
@@ -198,7 +131,7 @@ def _error(wrong: NDArray[np.int64], scatter: float, m: int, level: float) -> di
     if n < 2 or m < 2:
         return row | {"note": "one training" if n < 2 else "one example"}
     total = float((wrong / m).var(ddof=1)) if (wrong != wrong[0]).any() else 0.0
-    parts = _spread(total, scatter * n / (n - 1), n, m, level)
+    parts = split_variance(total, scatter * n / (n - 1), n, m, level)
     row |= {
         "sd": math.sqrt(total),
         "sd_independent": math.sqrt(parts.independent),
@@ -222,13 +155,25 @@ def _votes(predicted: NDArray[Any], n: NDArray[np.int64], classes: int) -> NDArr
     return counts.reshape(cells, m, classes)
 
 
-def _disagreement(votes: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of pairs of trainings that predict different classes, over examples."""
-    alike = (votes * (votes - 1)).sum(2).mean(1)
-    pairs = (n * (n - 1)).astype(float)
-    found = np.full(len(n), np.nan)
-    np.divide(alike, pairs, out=found, where=pairs > 0)
-    return 1 - found
+def _disagreement(
+    votes: NDArray[np.int64], predicted: NDArray[Any], n: NDArray[np.int64], level: float
+) -> list[dict[str, float]]:
+    """Return the share of pairs of trainings that predict different classes, with its interval."""
+    cells, m = len(n), predicted.shape[1]
+    where = np.repeat(np.arange(cells), n)
+    alike = votes[where[:, None], np.arange(m), predicted].sum(1) - m
+    # Of each training, the mean disagreement with all others of its cell.
+    single = 1 - alike / (m * np.maximum(n - 1, 1))[where]
+    rows = []
+    for some in np.split(single, np.cumsum(n)[:-1]):
+        count, mean = len(some), float(some.mean())
+        row = {"disagreement": mean if count > 1 else math.nan}
+        error = math.sqrt(float(((some - mean) ** 2).sum()) * (count - 1) / count)
+        if count > 2 and (some != some[0]).any():
+            reach = quantile(level, count - 1) * 2 * error / (count - 2)
+            row |= {"disagreement_low": mean - reach, "disagreement_high": mean + reach}
+        rows.append(row)
+    return rows
 
 
 def _phi(

@@ -16,6 +16,8 @@ from randstudy.nearest import suggestion
 
 Normalisation = str | tuple[str, str] | Mapping[str, tuple[float, float]]
 
+ASSUMPTIONS = "independent runs; these tasks, not a sample of tasks"
+
 ALL = "all"
 """Name of the algorithm where no column tells algorithms apart."""
 
@@ -37,6 +39,7 @@ class Suite:
     scores : (N,) finite scores, those of the first task first, negated where smaller is better.
     counts : (T,) runs of each task, at least one.
     note : what is missing, "" when nothing is.
+    sign : -1 where scores are negated.
     """
 
     algorithm: str
@@ -44,6 +47,7 @@ class Suite:
     scores: NDArray[np.float64]
     counts: NDArray[np.int64]
     note: str = ""
+    sign: int = 1
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -63,9 +67,13 @@ class Suite:
     @property
     def runs(self) -> str:
         """Runs a task, in words: "3" or "2 to 3"."""
-        least, most = int(self.counts.min(initial=0)), int(self.counts.max(initial=0))
-        least = least if len(self.counts) else 0
-        return f"{most}" if self.balanced else f"{least or int(self.counts.min())} to {most}"
+        least, most = (int(self.counts.min()), int(self.counts.max())) if self.tasks else (0, 0)
+        return f"{most}" if least == most else f"{least} to {most}"
+
+    @property
+    def size(self) -> dict[str, str | int]:
+        """What a table says of how much there is: runs a task, tasks, scores."""
+        return {"runs": self.runs, "tasks": len(self.tasks), "n": len(self.scores)}
 
     def of(self, task: str) -> NDArray[np.float64]:
         """Return the scores of one task."""
@@ -117,12 +125,10 @@ def suites(
     table = _table(frame, score, algorithm, task, run)
     if normalise is not None:
         table["score"] = _normalised(frame, table, normalise)
-    if not (default_maximize(score) if maximize is None else maximize):
-        table["score"] = -table["score"]
+    sign = 1 if (default_maximize(score) if maximize is None else maximize) else -1
     every = list(dict.fromkeys(table["task"]))
-    return [
-        _suite(str(name), rows, every) for name, rows in table.groupby("algorithm", sort=False)
-    ]
+    groups = table.groupby("algorithm", sort=False)
+    return [_suite(str(name), rows, every, sign) for name, rows in groups]
 
 
 def _molten(
@@ -182,9 +188,7 @@ def _demand_numbers(frame: pd.DataFrame, name: str) -> None:
         raise RandstudyError(f"column {name!r} does not hold numbers")
 
 
-def _normalised(
-    frame: pd.DataFrame, table: pd.DataFrame, by: Normalisation
-) -> NDArray[np.float64]:
+def _normalised(frame: pd.DataFrame, table: pd.DataFrame, by: Normalisation) -> NDArray[np.float64]:
     """Return scores on the scale of their task."""
     if isinstance(by, tuple):
         _demand(frame, by)
@@ -213,7 +217,7 @@ def _reference(table: pd.DataFrame, name: str) -> dict[str, tuple[float, float]]
     return {str(task): (0.0, float(mean)) for task, mean in means.items()}
 
 
-def _suite(name: str, rows: pd.DataFrame, every: Sequence[str]) -> Suite:
+def _suite(name: str, rows: pd.DataFrame, every: Sequence[str], sign: int) -> Suite:
     """Make the suite of one algorithm and say what it lacks of all tasks."""
     good = rows[np.isfinite(rows["score"]) & ~rows["lost"]]
     place = {task: number for number, task in enumerate(every)}
@@ -234,7 +238,8 @@ def _suite(name: str, rows: pd.DataFrame, every: Sequence[str]) -> Suite:
     return Suite(
         name,
         tuple(task for task in every if counts[place[task]]),
-        good["score"].to_numpy(np.float64)[order],
+        sign * good["score"].to_numpy(np.float64)[order],
         counts[counts > 0].astype(np.int64),
         "; ".join(notes),
+        sign,
     )

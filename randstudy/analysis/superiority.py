@@ -100,7 +100,7 @@ def superiority(layout: Layout) -> pd.DataFrame:
     labels = pd.Index(layout.cells["cell"], name="cell")
     found = np.full((count, count), np.nan)
     samples = [layout.sample(number) for number in range(count)]
-    table = layout.table().reshape(count, -1) if layout.paired else None
+    table = layout.table().reshape(count, -1) if layout.paired and count else None
     sign = 1 if layout.roles.maximize else -1
     for row in range(count):
         for column in range(row + 1, count):

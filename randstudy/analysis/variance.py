@@ -16,9 +16,9 @@ from randstudy.analysis.components import (
     Components,
     Noise,
     anova,
-    complete_part,
     one_way,
 )
+from randstudy.analysis.crossed import complete_part
 from randstudy.analysis.intervals import LEVEL
 from randstudy.analysis.layout import UNUSED, Layout, layout_of
 from randstudy.analysis.reml import MOST_ROWS, reml

@@ -27,6 +27,10 @@ def test_difficulty_counts_distinct_trainings():
     assert table["share_right"].tolist() == pytest.approx([2 / 3, 2 / 3])
     assert table["label"].tolist() == [0, 1]
     assert table["n"].tolist() == [3, 3]
+    assert table["low"].isna().all()
+    alone = difficulty(frame, examples)
+    assert alone["low"].tolist() == pytest.approx([0.094299] * 2, abs=1e-6)
+    assert alone["high"].tolist() == pytest.approx([0.991596] * 2, abs=1e-6)
 
 
 def test_difficulty_of_differing_examples_is_not_told():
@@ -46,6 +50,9 @@ def test_vote_shares_by_hand():
     assert table["observed"].tolist() == [0, 0.5, 1]
     assert table["count"].tolist() == [1, 2, 1]
     assert table["n"].tolist() == [4, 4, 4]
+    # Clopper-Pearson of 0 of 1, 1 of 2 and 1 of 1.
+    assert table["observed_low"].tolist() == pytest.approx([0, 0.012579, 0.025], abs=1e-6)
+    assert table["observed_high"].tolist() == pytest.approx([0.975, 0.987421, 1], abs=1e-6)
 
 
 def test_calibrated_votes_are_found_calibrated():

@@ -7,6 +7,7 @@ import pytest
 from randstudy.analysis.examples import Examples
 from randstudy.analysis.joined import blocks, crossed, places
 from randstudy.errors import RandstudyError
+from randstudy.frame import Frame
 
 PREDICTED = pd.DataFrame(
     np.array([[0, 1, 2], [0, 0, 2], [1, 1, 1]], np.uint8),
@@ -96,3 +97,11 @@ def test_crossed_tells_cells_apart():
     data["replicate.init"] = [0, 0, 1, 1, 0, 1]
     data["replicate.order"] = [0, 1, 0, 1, 0, 0]
     assert crossed(places(data, pd.Index(list("abcdef")))).tolist() == [True, False]
+
+
+def test_a_frame_keeps_its_own_factors():
+    data = Frame({"trial": ["a", "b"], "rate": [0.0, 0.5], "replicate.init": [0, 1]})
+    data.factors = ("rate",)
+    layout = Examples(PREDICTED, TARGETS).layout(data)
+    assert layout.cells["cell"].tolist() == ["rate=0", "rate=0.5"]
+    assert layout.paired

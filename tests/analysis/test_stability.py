@@ -9,14 +9,8 @@ from scipy import stats
 
 from benchmarks.simulations.stability import CASES
 from randstudy.analysis.examples import Examples
-from randstudy.analysis.stability import (
-    COLUMNS,
-    _spread,
-    binary_law,
-    sd_error,
-    spread,
-    stability,
-)
+from randstudy.analysis.spread import binary_law, sd_error, split_variance, spread
+from randstudy.analysis.stability import COLUMNS, stability
 
 
 def study(predicted, targets, cells=None, **columns):
@@ -72,6 +66,25 @@ def test_against_plain_loops_over_pairs_in_blocks(monkeypatch):
         assert table.loc[cell, "sd"] == pytest.approx(wrong.mean(1).std(ddof=1))
 
 
+def test_interval_of_disagreement_is_the_jackknife():
+    random = np.random.default_rng(8)
+    predicted = random.integers(0, 3, (7, 30))
+
+    def churn(rows):
+        n = len(rows)
+        return np.mean([(rows[i] != rows[j]).mean() for i in range(n) for j in range(i)])
+
+    without = np.array([churn(np.delete(predicted, seed, 0)) for seed in range(7)])
+    error = math.sqrt(6 / 7 * ((without - without.mean()) ** 2).sum())
+    row = one(predicted, np.zeros(30, int))
+    reach = stats.t.ppf(0.975, 6) * error
+    assert row["disagreement_low"] == pytest.approx(churn(predicted) - reach)
+    assert row["disagreement_high"] == pytest.approx(churn(predicted) + reach)
+    two = one(predicted[:2], np.zeros(30, int))
+    assert two["disagreement"] == pytest.approx(churn(predicted[:2]))
+    assert math.isnan(two["disagreement_low"])
+
+
 def test_distribution_variance_is_the_seed_component_of_the_two_way_anova():
     random = np.random.default_rng(0)
     wrong = random.random((6, 40)) < random.beta(0.5, 2, 40)
@@ -111,7 +124,7 @@ def test_published_resnet9_figures(sd, independent, distribution):
     # Jordan (ICLR 2024), CIFAR-10, 10,000 test images, 60,000 runs, in %, at 4 and at 64 epochs.
     whole = math.hypot(independent, distribution)
     assert whole == pytest.approx(sd, abs=0.005)
-    parts = _spread((whole / 100) ** 2, (independent / 100) ** 2, 60_000, 10_000, 0.95)
+    parts = split_variance((whole / 100) ** 2, (independent / 100) ** 2, 60_000, 10_000, 0.95)
     assert 100 * math.sqrt(parts.distribution) == pytest.approx(distribution, rel=1e-3)
     assert 0 < parts.low < parts.distribution < parts.high
 

@@ -10,8 +10,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks.simulations import variance as simulated
-from randstudy.analysis.components import anova, complete_part, sphericity
+from randstudy.analysis.components import anova
+from randstudy.analysis.crossed import complete_part, sphericity
 from randstudy.analysis.reml import reml
+from randstudy.analysis.squares import mean_squares
 from randstudy.analysis.variance import variance
 
 NAMES = ("init", "order", "augment")
@@ -74,10 +76,13 @@ def test_mean_squares_are_those_of_statsmodels() -> None:
     assert_allclose(found.loc["cell", "variance"], (squares["C(batch)"] - left) / 5)
 
 
-TRUE: simulated.Variances = {
-    **{(0,): 4.0, (1,): 0.2, (2,): 0.5, (1, 2): 0.3},
-    **{(0, 1): 0.4, (0, 2): 0.1, (0, 1, 2): 0.3},
-}
+TRUE: simulated.Variances = dict(
+    zip(
+        [(0,), (1,), (2,), (1, 2), (0, 1), (0, 2), (0, 1, 2)],
+        [4.0, 0.2, 0.5, 0.3, 0.4, 0.1, 0.3],
+        strict=True,
+    )
+)
 
 
 def test_shares_alone_add_up_to_one_negatives_included() -> None:
@@ -134,9 +139,8 @@ def test_the_interval_of_a_variance_is_that_of_chi_square() -> None:
 def test_a_higher_level_is_wider_and_the_same_seed_is_the_same() -> None:
     data = frame(drawn((4, 8), simulated.cells_and_stream(0.4)))
     once, wide = split(data), split(data, level=0.99)
-    assert (wide.loc["init", "low"] < once.loc["init", "low"]) and (
-        wide.loc["init", "high"] > once.loc["init", "high"]
-    )
+    assert wide.loc["init", "low"] < once.loc["init", "low"]
+    assert wide.loc["init", "high"] > once.loc["init", "high"]
     pd.testing.assert_frame_equal(once, split(data))
     assert split(data, seed=1).loc["init", "low"] != once.loc["init", "low"]
 
@@ -220,17 +224,9 @@ def test_likelihood_agrees_with_moments_on_complete_tables() -> None:
     found, aliased = reml(values.ravel(), cell, np.stack(codes, 1))
     assert not aliased
     assert_allclose(found.variances, expected["variance"], rtol=1e-5)
-    assert_allclose(
-        found.squares[list(found.own)],
-        [s for s in _squares(values, found.terms)],
-        rtol=1e-5,
-    )
-
-
-def _squares(values: np.ndarray, terms: tuple[tuple[int, ...], ...]) -> list[float]:
-    from randstudy.analysis.squares import mean_squares
-
-    return [mean_squares(values)[term][0] for term in terms]
+    squares = mean_squares(values)
+    expected = [squares[term][0] for term in found.terms]
+    assert_allclose(found.squares[list(found.own)], expected, rtol=1e-5)
 
 
 def test_likelihood_with_gaps_agrees_with_statsmodels() -> None:

@@ -134,7 +134,12 @@ def test_counts_that_begin_a_sentence_are_words_up_to_twelve() -> None:
 
 
 def test_shares_are_told_in_percent() -> None:
-    assert [percent(share) for share in (0.0, 0.563, 1.0, -0.034)] == ["0 %", "56 %", "100 %", "−3 %"]
+    assert [percent(share) for share in (0.0, 0.563, 1.0, -0.034)] == [
+        "0 %",
+        "56 %",
+        "100 %",
+        "−3 %",
+    ]
     assert percent(0.5634, 1) == "56.3 %"
     assert percent(math.nan) == "–"
 

@@ -1,0 +1,215 @@
+"""Aggregate scores of algorithms over a suite of tasks: mean, median, IQM and optimality gap.
+
+The estimates are those of Agarwal et al., "Deep Reinforcement Learning at the Edge of the
+Statistical Precipice" (NeurIPS 2021); the intervals are not. Its percentile bootstrap, runs drawn
+within each task, covers 78 to 92 % instead of 95 at 3 runs a task (10 or 26 tasks), and 84 to 95 %
+at 5; BCa, the basic bootstrap and the bias-corrected ones do no better, since none of them knows
+that 3 runs show two thirds of the variance. Bootstrap-t covers 93 to 98 % but is a third wider and
+has no form for the median. What is used instead:
+
+The same stratified bootstrap, the runs of a task stretched about their mean by sqrt(n / (n - 1))
+(Rao & Wu, JASA 1988); its sd is the error, and Student t reaches by Satterthwaite's degrees of
+freedom, from how much each task moves the aggregate: 93 to 98 % at 3 runs and 92 to 97 % at 5 and
+10, skewed scores and collapsing runs among them.
+
+Tasks are taken as given: an interval speaks of new runs on these tasks, not of new tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from randstudy.analysis.intervals import LEVEL, equal, quantile
+from randstudy.analysis.suites import ASSUMPTIONS, Normalisation, Suite, suites
+from randstudy.errors import RandstudyError
+
+AGGREGATES = ("mean", "median", "iqm", "optimality_gap")
+BOOTSTRAP = "stratified bootstrap, t"
+LEAST_RESAMPLES = 100
+
+CHUNK = 2_000_000
+"""Scores that are drawn at a time, 16 MB."""
+
+
+def aggregate_scores(
+    frame: pd.DataFrame,
+    score: str | None = None,
+    *,
+    algorithm: str | None = None,
+    task: str | None = None,
+    run: str | None = None,
+    tasks: Sequence[str] | None = None,
+    normalise: Normalisation | None = None,
+    maximize: bool | None = None,
+    threshold: float = 1.0,
+    level: float = LEVEL,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Aggregate each algorithm's scores over tasks.
+
+    Parameters
+    ----------
+    frame, score, algorithm, task, run, tasks, normalise, maximize : see
+        `randstudy.analysis.suites.suites`; scores of tasks on different scales must be normalised.
+    threshold : of the optimality gap, the (normalised) score beyond which more is not better.
+    seed, resamples : of the bootstrap.
+
+    Returns
+    -------
+    Columns algorithm, aggregate, estimate, low, high, runs (a task, in words), tasks, n (scores),
+    df, method, assumptions, note. The aggregates are mean and median (over tasks, of the mean
+    over runs), iqm (mean of the middle half of all scores; where tasks have unequally many runs
+    they weigh equally) and optimality_gap (mean shortfall from the threshold; smaller is better).
+    There is no interval where a task has one run, or where nothing varies.
+    """
+    if resamples < LEAST_RESAMPLES:
+        raise RandstudyError(
+            f"{resamples} resamples cannot tell an error; ask for {LEAST_RESAMPLES} or more"
+        )
+    found = suites(
+        frame,
+        score,
+        algorithm=algorithm,
+        task=task,
+        run=run,
+        tasks=tasks,
+        normalise=normalise,
+        maximize=maximize,
+    )
+    rows = [row for one in found for row in _aggregated(one, threshold, level, seed, resamples)]
+    names = ["algorithm", "aggregate", "estimate", "low", "high", "runs", "tasks", "n"]
+    return pd.DataFrame(rows, columns=[*names, "df", "method", "assumptions", "note"])
+
+
+def _aggregated(
+    suite: Suite, threshold: float, level: float, seed: int, resamples: int
+) -> Iterator[dict[str, Any]]:
+    """Yield a row an aggregate."""
+    threshold *= suite.sign
+    estimates, errors, df = np.full((3, len(AGGREGATES)), np.nan)
+    why = _unknowable(suite)
+    if suite.tasks:
+        estimates = aggregates(suite, suite.scores[None], threshold)[0]
+    if not why:
+        errors, df = spread(suite, threshold, seed, resamples)
+    for number, name in enumerate(AGGREGATES):
+        sign = 1 if name == "optimality_gap" else suite.sign
+        estimate, error = sign * float(estimates[number]), float(errors[number])
+        known = error > 0
+        reach = quantile(level, float(df[number])) * error if known else math.nan
+        told = why or ("" if known else "no spread within any task that it is made of")
+        yield {
+            "algorithm": suite.algorithm,
+            "aggregate": name,
+            "estimate": estimate,
+            "low": estimate - reach,
+            "high": estimate + reach,
+            **suite.size,
+            "df": float(df[number]) if known else 0.0,
+            "method": BOOTSTRAP if known else "none",
+            "assumptions": ASSUMPTIONS,
+            "note": "; ".join(part for part in (told, suite.note) if part),
+        }
+
+
+def _unknowable(suite: Suite) -> str:
+    """Return why nothing can be said of the luck of runs, or ""."""
+    if not suite.tasks:
+        return "no score"
+    single = int((suite.counts == 1).sum())
+    if not single:
+        return ""
+    return f"one run in {single:,} of {len(suite.tasks):,} tasks, which tells nothing of its luck"
+
+
+def aggregates(suite: Suite, scores: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """Return (resamples, 4) aggregates of (resamples, N) scores laid out as those of a suite."""
+    means = task_means(suite, scores)
+    short = np.maximum(threshold - scores, 0.0)
+    columns = (means.mean(1), np.median(means, axis=1), iqm(suite, scores))
+    return np.stack((*columns, task_means(suite, short).mean(1)), axis=1)
+
+
+def task_means(suite: Suite, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (resamples, T) means over the runs of each task."""
+    found: NDArray[np.float64] = np.add.reduceat(scores, suite.starts, axis=1) / suite.counts
+    return found
+
+
+def iqm(suite: Suite, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (resamples,) means of the middle half of scores, each task of equal weight.
+
+    With equally many runs a task it is ``scipy.stats.trim_mean(scores, 0.25)``, which cuts
+    floor(N / 4) at either end; the same share of the weight is cut where they are unequal.
+    """
+    count = scores.shape[1]
+    cut = count // 4
+    if suite.balanced:
+        middle: NDArray[np.float64] = np.sort(scores, axis=1)[:, cut : count - cut].mean(1)
+        return middle
+    order = np.argsort(scores, axis=1)
+    weight = (1 / (len(suite.tasks) * suite.counts))[suite.task][order]
+    upto = np.cumsum(weight, axis=1)
+    tail = cut / count
+    kept = np.maximum(np.minimum(upto, 1 - tail) - np.maximum(upto - weight, tail), 0.0)
+    found: NDArray[np.float64] = (kept * np.take_along_axis(scores, order, 1)).sum(1) / kept.sum(1)
+    return found
+
+
+def spread(
+    suite: Suite, threshold: float, seed: int, resamples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (4,) standard errors of the aggregates, 0 where nothing varies, and their df."""
+    drawn = list(_drawn(suite, threshold, seed, resamples))
+    found = np.concatenate([one for one, _ in drawn])
+    means = np.concatenate([some for _, some in drawn])
+    still = np.array([equal(column) for column in found.T])
+    errors = np.where(still, 0.0, found.std(0, ddof=1))
+    df = [_degrees(suite, column, means) for column in found.T]
+    return errors, np.where(still, np.nan, df)
+
+
+def _drawn(
+    suite: Suite, threshold: float, seed: int, resamples: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield (some, 4) aggregates and (some, T) task means of resamples, stretched about means."""
+    generator = np.random.default_rng(seed)
+    count = len(suite.scores)
+    centre = _centres(suite)[suite.task]
+    stretch = np.sqrt(suite.counts / (suite.counts - 1))[suite.task]
+    values = centre + stretch * (suite.scores - centre)
+    first, runs = suite.starts[suite.task], suite.counts[suite.task]
+    size = max(1, CHUNK // count)
+    for start in range(0, resamples, size):
+        shape = (min(size, resamples - start), count)
+        scores = values[first + (generator.random(shape) * runs).astype(np.int64)]
+        yield aggregates(suite, scores, threshold), task_means(suite, scores)
+
+
+def _centres(suite: Suite) -> NDArray[np.float64]:
+    """Return (T,) task means, of equal scores exactly their value."""
+    means = task_means(suite, suite.scores[None])[0]
+    least = np.minimum.reduceat(suite.scores, suite.starts)
+    most = np.maximum.reduceat(suite.scores, suite.starts)
+    return np.where(least == most, least, means)
+
+
+def _degrees(suite: Suite, found: NDArray[np.float64], means: NDArray[np.float64]) -> float:
+    """Return Satterthwaite's degrees of freedom of an aggregate's error.
+
+    A task's part in the variance is that of its mean times the squared slope of the aggregate on
+    it, over resamples.
+    """
+    away, moved = found - found.mean(), means - means.mean(0)
+    squares = (moved**2).sum(0)
+    slopes = np.divide(away @ moved, squares, out=np.zeros_like(squares), where=squares > 0)
+    parts = slopes**2 * squares
+    total = parts.sum() ** 2
+    return float(max(1.0, total / (parts**2 / (suite.counts - 1)).sum())) if total > 0 else 1.0

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -82,12 +83,16 @@ def gather(study: Study, store: Path) -> Evidence:
 
 
 def earlier(looks: list[Look], comparison: str, data: str) -> tuple[Look, ...]:
-    """Return the looks that came before the one at this comparison and data."""
+    """Return the looks that came before the one at this comparison and data.
+
+    A look at another declaration spent its share too, but decided nothing of this one.
+    """
     before: list[Look] = []
     for look in looks:
         if (look.comparison, look.data) == (comparison, data):
             break
-        before.append(look)
+        same = look.comparison == comparison
+        before.append(look if same else replace(look, verdicts={}, estimates={}))
     return tuple(before)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from randstudy.analysis.answer import Answer
 from randstudy.analysis.layout import records
 from randstudy.analysis.looks import Look
+from randstudy.errors import RandstudyError
 from randstudy.evidence import gather
 from randstudy.ledger import Ledger
 from randstudy.study import Study
@@ -16,8 +17,16 @@ def answer(study: Study, store: Path) -> Answer:
     """Return the answer to a study's question, and record the look at its verdicts.
 
     Only a verdict on a complete plan is a look, and only once for the same outcomes.
+
+    Raises
+    ------
+    RandstudyError
+        The store holds nothing of the study, or is damaged.
     """
     found = Answer(gather(study, store))
+    if found.evidence.frame.empty:
+        told = f"train it with: {found.evidence.command} --store {store}"
+        raise RandstudyError(f"no trial of {study.name} is in the ledger of {store}; {told}")
     if found.declared is not None and found.evidence.accounts.complete and len(found.compare):
         remember(found, study.name, Ledger(store))
     return found

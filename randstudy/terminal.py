@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,10 +18,10 @@ from randstudy.analysis.words import Quantity, capital, counted, fixed, number, 
 NARROWEST = 7
 NONE = "–"
 LEGEND = (
-    "finds now: the difference that the present n finds with a chance of 80 %. to find, to settle: "
+    "finds: the difference that the present n finds with a chance of 80 %. find, settle: "
     "replicates with which a t test finds the wanted difference, and with which the question is "
     "settled either way, at the same chance. plausibly: at the ends of the sd's 90 % interval. "
-    "to plan: at its upper 80 % bound. minutes: from n to settle, on this machine."
+    "plan: at its upper 80 % bound. minutes: from n to settle, on this machine."
 )
 WIDTH = 100
 
@@ -186,7 +186,7 @@ def variance(answer: Answer, width: int = WIDTH) -> str:
     ]
     body = laid_out([["source", *map(str, table["source"])]], right, width)
     methods = [f"Method: {method}." for method in dict.fromkeys(table["method"]) if method]
-    notes = [f"{note}." for note in dict.fromkeys(table["note"]) if note]
+    notes = [capital(f"{note}.") for note in dict.fromkeys(table["note"]) if note]
     return "\n".join([*lines, "", body, "", *(wrapped(one, width) for one in [*methods, *notes])])
 
 
@@ -204,21 +204,22 @@ def power(answer: Answer, width: int = WIDTH) -> str:
     if not len(table):
         return "Nothing was compared, so there is nothing to plan for."
     what = answer.setting.quantity
-    unit = f" ({what.unit.difference})" if what.unit.difference else ""
+    unit = f" Differences and sds are in {what.unit.difference}." if what.unit.difference else ""
+    scale = what.unit.scale
     right = [
-        [f"sd{unit}", *map(what.bare, table["sd"])],
+        ["sd", *map(what.bare, table["sd"])],
         ["n", *map(str, table["n"])],
-        ["finds now", *map(what.bare, table["detectable"])],
-        ["wanted", *(what.margin(w) if w > 0 else NONE for w in table["wanted"])],
-        ["to find", *map(_size, table["to_detect"])],
-        ["to settle", *map(_size, table["needed"])],
+        ["finds", *map(what.bare, table["detectable"])],
+        ["wanted", *(number(scale * w, 6) if w > 0 else NONE for w in table["wanted"])],
+        ["find", *map(_size, table["to_detect"])],
+        ["settle", *map(_size, table["needed"])],
         ["plausibly", *_sizes(table)],
-        ["to plan", *map(_size, table["planned"])],
+        ["plan", *map(_size, table["planned"])],
         ["minutes", *(number(minutes, 2) for minutes in table["minutes"])],
     ]
     left = [["comparison", *table["comparison"]], ["design", *table["design"]]]
     notes = [note for note in dict.fromkeys(table["note"]) if note]
-    lines = [laid_out(left, right, width), "", wrapped(LEGEND, width)]
+    lines = [laid_out(left, right, width), "", wrapped(f"{LEGEND}{unit}", width)]
     return "\n".join([*lines, *(capital(f"{note}.") for note in notes)])
 
 
@@ -229,6 +230,50 @@ def _size(value: Any) -> str:
 def _sizes(table: pd.DataFrame) -> list[str]:
     pairs = zip(table["needed_low"], table["needed_high"], strict=True)
     return [NONE if pd.isna(a) else f"{_size(a)} to {_size(b)}" for a, b in pairs]
+
+
+def metrics(table: pd.DataFrame, width: int = WIDTH) -> str:
+    """Write a table with a row a metric."""
+    names = list(table.columns[: list(table.columns).index("n")])
+    left = [[str(name), *(_level(one) for one in table[name])] for name in names]
+    right = [["n", *(f"{n:,}" for n in table["n"])]]
+    right += [[name, *(number(one, 4) for one in table[name])] for name in ("mean", "sd")]
+    pairs = zip(table["low"], table["high"], strict=True)
+    ends = (NONE if math.isnan(a) else f"{number(a, 4)} to {number(b, 4)}" for a, b in pairs)
+    right.append(["95 % interval", *ends])
+    right += [[name, *(number(one, 4) for one in table[name])] for name in ("median", "iqm")]
+    right.append(["missing", *(f"{one:,}" for one in table["missing"])])
+    notes = [f"{NONE}: {note}." for note in dict.fromkeys(table["note"]) if note]
+    return "\n".join([laid_out(left, right, width), "", *notes])
+
+
+def scores(tables: Mapping[str, pd.DataFrame], width: int = WIDTH) -> str:
+    """Write aggregates of a runs x tasks table, and who beats whom."""
+    parts = []
+    for name, value, labels in (
+        ("aggregates", "estimate", ("algorithm", "aggregate")),
+        ("improvement", "probability", ("algorithm_x", "algorithm_y")),
+    ):
+        table = tables.get(name)
+        if table is None or not len(table):
+            continue
+        left = [[label, *map(str, table[label])] for label in labels]
+        pairs = zip(table["low"], table["high"], strict=True)
+        ends = (NONE if math.isnan(a) else f"{number(a, 4)} to {number(b, 4)}" for a, b in pairs)
+        right = [
+            [
+                "P(x > y)" if value == "probability" else value,
+                *(number(one, 4) for one in table[value]),
+            ],
+            ["95 % interval", *ends],
+            ["runs", *map(str, table["runs"])],
+            ["tasks", *map(str, table["tasks"])],
+        ]
+        told = [f"Method: {one}." for one in dict.fromkeys(table["method"])]
+        told += [f"{one}." for one in dict.fromkeys(table["note"]) if one]
+        lines = [wrapped(one, width) for one in told]
+        parts.append("\n".join([laid_out(left, right, width), "", *lines]))
+    return "\n\n".join(parts)
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from randstudy.cli import main
+from randstudy.frame import load
+from randstudy.ledger import Ledger
 from randstudy.study import Study
+from tests.test_looking import fill
 
 STUDY = """\
 name: small
@@ -22,7 +26,13 @@ factors:
 replicates: 3
 fixed: [split]
 tracking: {enabled: false}
+evaluation: {predictions: false}
+compare: {factor: init, smallest_difference: 0.005}
 """
+
+STUDIES = ("plan", "run", "status", "frame", "schema", "ui", "forget")
+TABLES = ("cells", "compare", "variance", "power")
+ANSWERS = (*TABLES, "report", "analyze")
 
 
 @pytest.fixture
@@ -45,7 +55,7 @@ def test_help_is_quick_and_names_every_command() -> None:
             [sys.executable, "-m", "randstudy", "--help"], capture_output=True, text=True
         )
         seconds.append(time.perf_counter() - began)
-    for command in ("plan", "run", "status", "frame", "schema", "ui", "forget"):
+    for command in (*STUDIES, *ANSWERS):
         assert f"    {command} " in done.stdout
     # A loose guard only: the figure of half a second is the benchmark's, on an idle machine.
     assert min(seconds) < 2
@@ -73,7 +83,9 @@ def test_plan_for_people_shows_defaults_and_floors(
     printed = capsys.readouterr().out
     assert "training.optimizer.momentum = 0.0" in printed
     assert "packs   3 on" in printed
-    assert "a paired sign-flip test cannot reach .05 below n = 6" in printed
+    assert "a paired sign-flip test cannot reach 0.04 below n = 6" in printed
+    assert main(["plan", study, "--store", store, "--set", "compare=null"]) == 0
+    assert "a paired sign-flip test cannot reach 0.05 below n = 6" in capsys.readouterr().out
 
 
 def test_plan_measures_on_request(
@@ -109,7 +121,7 @@ def test_set_is_as_if_written_in_the_file(
         (["--set", "momentun=0.9"], "momentum"),
     ],
 )
-@pytest.mark.parametrize("command", ["plan", "run", "status"])
+@pytest.mark.parametrize("command", ["plan", "run", "status", *TABLES])
 def test_bad_input_is_one_message_and_code_2(
     command: str,
     arguments: list[str],
@@ -156,6 +168,118 @@ def test_forgetting_an_unknown_trial_forgets_nothing(
     assert "not in the ledger" in capsys.readouterr().err
 
 
+@pytest.fixture
+def answered(study: str, store: str) -> str:
+    """The store with every trial of the study in its ledger."""
+    fill(Path(store), Study.load(study))
+    return store
+
+
+def strict(text: str) -> dict[str, Any]:
+    """Read JSON as its standard has it, without NaN and infinities."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("cells", ["test_accuracy (%) by cell", "Student t over n distinct finished trainings"]),
+        ("compare", ["[", "3 paired seeds", "This is look 1 at the comparison", "p   Holm"]),
+        ("variance", ["Of the variance between trainings of one cell", "Method: ANOVA"]),
+        ("power", ["orthogonal", "  paired  ", "  unpaired  ", "0.5"]),
+    ],
+)
+def test_an_answer_for_people(
+    command: str, said: list[str], study: str, answered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, study, "--store", answered]) == 0
+    printed = capsys.readouterr().out
+    for words in said:
+        assert words in printed.replace("\n", " ")
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_an_answer_for_programs(
+    command: str, study: str, answered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, study, "--store", answered, "--json"]) == 0
+    found = strict(capsys.readouterr().out)
+    assert (found["study"], found["metric"]) == ("small", "test_accuracy")
+    assert found[command]
+    assert all(isinstance(row, dict) for row in found[command])
+
+
+def test_the_numbers_in_json_are_those_of_the_frame(
+    study: str, answered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = load(Study.load(study), store=Path(answered))
+    means = frame.groupby("init", sort=False)["test_accuracy"].mean()
+    assert main(["cells", study, "--store", answered, "--json"]) == 0
+    rows = strict(capsys.readouterr().out)["cells"]
+    assert {row["init"]: row["mean"] for row in rows} == pytest.approx(means.to_dict())
+    assert [row["n"] for row in rows] == [3, 3]
+    assert main(["compare", study, "--store", answered, "--json"]) == 0
+    compared = strict(capsys.readouterr().out)
+    (row,) = compared["compare"]
+    assert row["estimate"] == pytest.approx(means["orthogonal"] - means["xavier_uniform"])
+    assert row["low"] < row["estimate"] < row["high"]
+    assert (row["factor"], row["level"], row["pairs"]) == ("init", "orthogonal", 3)
+    assert row["sentence"].startswith("Orthogonal beats xavier_uniform by ")
+    assert compared["headline"].lower().startswith(row["verdict"])
+    assert {"exploratory", "rank", "rank_stability"} <= set(compared)
+
+
+def test_what_does_not_exist_is_null_in_json(
+    study: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ["--set", "replicates=1"]
+    fill(Path(store), Study.load(study, ["replicates=1"]))
+    for command in TABLES:
+        assert main([command, study, "--store", store, "--json", *one]) == 0
+        assert strict(capsys.readouterr().out)["study"] == "small"
+    assert main(["compare", study, "--store", store, "--json", *one]) == 0
+    (row,) = strict(capsys.readouterr().out)["compare"]
+    assert (row["low"], row["p"], row["needed"]) == (None, None, None)
+    assert row["verdict"] == "not enough seeds"
+
+
+def test_looking_at_a_verdict_is_recorded_once_whatever_command_looks(
+    study: str, answered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (*TABLES, *TABLES):
+        assert main([command, study, "--store", answered]) == 0
+    assert len(Ledger(Path(answered)).looks("small")) == 1
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_an_empty_store_is_one_message_and_writes_nothing(
+    command: str, study: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, study, "--store", store]) in (1, 2)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("randstudy: no trial of small is in the ledger of")
+    assert f"randstudy run {study}" in said.err
+    assert not Path(store).exists()
+
+
+def test_a_damaged_store_is_one_message_that_names_the_file(
+    study: str, answered: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = (Path(answered) / "ledger" / "outcomes").iterdir()
+    path.write_bytes(path.read_bytes()[:-3])
+    assert main(["compare", study, "--store", answered]) == 1
+    said = capsys.readouterr().err
+    assert path.name in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.slow
 def test_run_status_frame_and_forget(
     study: str, store: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -167,7 +291,7 @@ def test_run_status_frame_and_forget(
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    assert "test_accuracy by cell" in done.stdout
+    assert "test_accuracy (%) by cell" in done.stdout
     assert "6 of 6 trials are in the ledger" in done.stdout
     assert main(["status", study, "--store", store, "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from randstudy.analysis.cells import cells
 from randstudy.design import Design, Trial
 from randstudy.errors import LedgerError, RandstudyError
 from randstudy.frame import Frame, load, predictions, write
 from randstudy.ledger import Ledger
 from randstudy.outcomes import Failure, Outcome
 from randstudy.study import Study
-from randstudy.summary import cells
 
 
 def study(**changes: Any) -> Study:

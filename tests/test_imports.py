@@ -111,7 +111,7 @@ def test_training_reaches_neither_ray_nor_mlflow_nor_the_driver() -> None:
         waiting += [found for found in imports(path) if found.startswith("randstudy.")]
     rooms = {name.split(".")[1] for name in seen if "." in name}
     assert "inits" in rooms
-    assert not rooms & {"execution", "tracking", "running", "cli", "ledger", "frame"}
+    assert not rooms & {"execution", "tracking", "running", "cli", "ledger", "frame", "analysis"}
 
 
 @pytest.mark.parametrize(

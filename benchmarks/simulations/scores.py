@@ -38,7 +38,9 @@ def normal(generator: np.random.Generator, runs: int, tasks: int) -> NDArray[np.
 def skewed(generator: np.random.Generator, runs: int, tasks: int) -> NDArray[np.float64]:
     """Gamma scores (tasks, runs); levels from 0.14 to 4.5, each sd three tenths of its level."""
     level = np.exp(np.linspace(-2, 1.5, tasks))[:, None]
-    return level * (1 + 0.3 * (generator.gamma(2, size=(tasks, runs)) - 2) / np.sqrt(2))
+    noise = (generator.gamma(2, size=(tasks, runs)) - 2) / np.sqrt(2)
+    found: NDArray[np.float64] = level * (1 + 0.3 * noise)
+    return found
 
 
 def collapsing(generator: np.random.Generator, runs: int, tasks: int) -> NDArray[np.float64]:
@@ -127,7 +129,7 @@ ASKED = (
 )
 
 SHORT = {("median", "skewed"), ("iqm", "collapsing"), ("mean", "skewed")}
-"""Where the interval covers a little less than it says; these are tabulated."""
+"""Where the interval covers a little less than it says: 92 % is claimed there, else 94 %."""
 
 CASES: tuple[Case, ...] = (
     *(
@@ -135,7 +137,8 @@ CASES: tuple[Case, ...] = (
             topic=f"{aggregate.replace('_', ' ')} of scores",
             setting=f"{name}, {runs} runs × {tasks} tasks",
             claim=CLAIM,
-            low=0.0 if (aggregate, name) in SHORT else 0.93,
+            low=0.92 if (aggregate, name) in SHORT else 0.94,
+            high=0.98,
             simulate=partial(covers, name, aggregate, runs, tasks),
         )
         for aggregate, name, (runs, tasks) in ASKED
@@ -155,7 +158,8 @@ CASES: tuple[Case, ...] = (
             topic="P(X > Y) over tasks",
             setting=f"lead {shift} sds, {runs} runs × {tasks} tasks",
             claim=CLAIM,
-            low=0.94,
+            low=0.95,
+            high=0.99,
             simulate=partial(beats, shift, runs, tasks),
         )
         for shift in (0.0, 2.0)

@@ -37,7 +37,7 @@ MOST_MATRIX = 30
 BATCH_SIZES = ("batch_size", "training.batch_size")
 
 MOST_CURVES = 200
-"""Cells up to which curves are summed up."""
+"""Cells up to which curves, and winners among seeds, are summed up."""
 
 REACH = ("new_data_low", "new_data_high", "new_data_note", "reach", "sentence")
 
@@ -231,8 +231,8 @@ class Answer:
     def winners(self) -> pd.DataFrame:
         """The best of k seeds on one half of the test set, seen on the other."""
         examples, told = self.examples
-        if examples is None:
-            self.notes["winners"] = told
+        if examples is None or len(self.layout.cells) > MOST_CURVES:
+            self.notes["winners"] = told or f"more than {MOST_CURVES} cells"
             return pd.DataFrame()
         return winners(self.evidence.frame, examples, factors=self.evidence.roles.factors)
 

@@ -174,7 +174,7 @@ def _told(note: str, found: str, ends: NDArray[np.float64], size: float) -> str:
 def critical_batch(table: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     """Fit S = S_min (1 + B_c / B) to steps by batch size, least squares of log steps.
 
-    McCandlish et al., An Empirical Model of Large-Batch Training (2018), equation 2.11: B_c, the
+    McCandlish et al., An Empirical Model of Large-Batch Training (2018): B_c, the
     critical batch size, costs twice the steps and twice the examples of either extreme.
 
     Parameters

@@ -77,7 +77,7 @@ def calibration(
 ) -> pd.DataFrame:
     """Return how often a class is true where a given share of a cell's seeds predicts it.
 
-    Jordan (ICLR 2024, section 4) calls an ensemble calibrated when these agree, and derives the
+    Jordan (ICLR 2024) calls an ensemble calibrated when these agree, and derives the
     binary law of variance from it. Shares of few seeds are noisy, which pulls observed towards the
     middle of predicted however calibrated the ensemble is: read it at n of 30 and above.
 
@@ -94,14 +94,14 @@ def calibration(
     cells whose trainings were tested on different examples, have no row.
     """
     layout = examples.layout(frame, factors=factors, replicates=replicates)
-    found = []
+    found, classes = [], examples.classes
     for number, label in enumerate(layout.cells["cell"]):
         trials = layout.sample(number).astype(np.int64)
         labels = _labels(examples, trials)
         if labels is None or not examples.count:
             continue
-        votes = _votes(examples.predicted(trials), examples.classes)
-        hit = np.arange(examples.classes) == labels[:, None]
+        votes = _votes(examples.predicted(trials), classes)
+        hit = np.arange(classes) == labels[:, None]
         place = np.minimum(votes * bins // len(trials), bins - 1)
         shares = votes / len(trials)
         columns = _binned(place.ravel(), shares.ravel(), hit.ravel(), bins)

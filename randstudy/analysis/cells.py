@@ -154,7 +154,7 @@ def best_of(
         crossed = len(layout.consumed(number)) > 1
         n = len(values) + lost
         for k in (size for size in sizes if lost < size <= n):
-            found = {"cell": label, "k": k, "expected": float(values @ _weights(n, k)[lost:])}
+            found = {"cell": label, "k": k, "expected": float(values @ best_weights(n, k)[lost:])}
             found |= _jackknifed(values, lost, k, crossed, level)
             rows.append(found | {"n": n, "method": "order statistics"})
     names = ["cell", "k", "expected", "low", "high", "n", "method", "note"]
@@ -171,7 +171,7 @@ def _jackknifed(
         return nothing | {"note": "crossed trainings are not independent"}
     if 2 * k > n:
         return nothing | {"note": "k is more than half of n"}
-    weights = _weights(n - 1, k)[lost:]
+    weights = best_weights(n - 1, k)[lost:]
     # Leaving one out, those below it keep their weight and those above take the next lower one.
     below = np.concatenate(([0.0], np.cumsum(values[:-1] * weights)))
     above = np.concatenate((np.cumsum((values[1:] * weights)[::-1])[::-1], [0.0]))
@@ -180,12 +180,12 @@ def _jackknifed(
     error = math.sqrt((m - 1) / m * float(((without - without.mean()) ** 2).sum()))
     if not error > 0:
         return nothing | {"note": "no spread"}
-    found = around(float(values @ _weights(n, k)[lost:]), error, m - 1, n, "", level)
+    found = around(float(values @ best_weights(n, k)[lost:]), error, m - 1, n, "", level)
     return {"low": found.low, "high": found.high, "note": ""}
 
 
 @lru_cache(maxsize=512)
-def _weights(n: int, k: int) -> NDArray[np.float64]:
+def best_weights(n: int, k: int) -> NDArray[np.float64]:
     """Return the chance of each of n ordered values to be the largest of k that are drawn."""
     rank = np.arange(1, n + 1)
     logs = special.gammaln(rank) - special.gammaln(np.maximum(rank - k + 1, 1))

@@ -218,7 +218,7 @@ def _type_two(
     n = len(values)
     found = type_two(values, cell, plan, blocks)
     if found is None or any(error is None for error in errors):
-        note = f"more than {MOST_COLUMNS:,} effects with gaps between them: select fewer factors"
+        note = f"gaps and more than {MOST_COLUMNS:,} effects: take a lower order or importance"
         return [_row(plan, term, note=note) for term in plan.terms]
     rows = []
     for term, (squares, df), error in zip(plan.terms, found, errors, strict=True):

@@ -68,6 +68,8 @@ def _everywhere(answer: Answer, random: pd.DataFrame) -> list[str]:
     axis, noun = answer.evidence.axes[0], answer.setting.noun
     alone, within = rows.get(axis), rows.get(f"cell × {axis}")
     if alone is None or within is None or not math.isfinite(alone["share"]):
+        if len(answer.layout.cells) > 1:
+            return [f"All spread between trainings of one cell is luck of the {noun}."]
         return [f"There is one cell, so all spread between its trainings is luck of the {noun}."]
     return [
         f"Of the variance between trainings of one cell, {_percent(alone)} is luck that a {noun} "
@@ -116,9 +118,9 @@ def test_set(answer: Answer) -> list[str]:
         )
         said.append(capital(text))
     if len(rows) > 6:
-        share = float((known["distribution_low"] > 0).mean())
+        found = int((known["distribution_low"] > 0).sum())
         said.append(
-            f"In {percent(share)} of {counted(len(rows), 'cell')} seeds differ by more than "
+            f"In {found:,} of {counted(len(rows), 'cell')} seeds differ by more than "
             "independent errors on the finite test set would make them (95 % interval above zero)."
         )
     return said
@@ -129,16 +131,24 @@ def winners(answer: Answer) -> list[str]:
     table = answer.winners
     if not len(table):
         return []
-    row = records(table.sort_values("k"))[-1]
-    if not (math.isfinite(row["chosen_half"]) and math.isfinite(row["other_half"])):
+    known = table[table["chosen_half"].notna() & table["other_half"].notna()]
+    if not len(known):
         return []
-    kept = row["kept_share"]
-    lead = f"{percent(max(0.0, kept))} of its lead" if math.isfinite(kept) else "none of its lead"
-    return [
-        f"The best of {row['k']:,} seeds, chosen on one half of the test set, scores "
-        f"{percent(row['chosen_half'], 2)} there and {percent(row['other_half'], 2)} on the other "
-        f"half: {lead} over the mean seed is more than luck of the draw."
-    ]
+    k = int(known["k"].max())
+    rows = known[known["k"] == k]
+    chosen, other, mean = (
+        float(rows[name].mean()) for name in ("chosen_half", "other_half", "mean")
+    )
+    where = f"On average over {counted(len(rows), 'cell')}, the" if len(rows) > 1 else "The"
+    said = (
+        f"{where} best of {k:,} seeds on one half of the test set scores {percent(chosen, 2)} "
+        f"there and {percent(other, 2)} on the other half, where the mean seed scores "
+        f"{percent(mean, 2)}"
+    )
+    if chosen > mean:
+        kept = max(0.0, (other - mean) / (chosen - mean))
+        said += f": {percent(kept)} of its lead is left, the rest was luck of the examples"
+    return [f"{said}."]
 
 
 def endings(answer: Answer) -> list[str]:
@@ -192,9 +202,10 @@ def looks(answer: Answer) -> list[str]:
             f"This is look {number_of} at the comparison; it spends {alpha} of the error rate of "
             f"{whole}."
         )
-    for look in evidence.looks:
+    for look in (one for one in evidence.looks if one.verdicts):
         verdicts = ", ".join(f"{level}: {word}" for level, word in look.verdicts.items())
-        said.append(f"Look {look.number} (n = {look.n}) found {verdicts or 'nothing to compare'}.")
+        told = f"found {verdicts}" if verdicts else "was at another declaration"
+        said.append(f"Look {look.number} (n = {look.n}) {told}.")
     return said
 
 

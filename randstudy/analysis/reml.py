@@ -21,7 +21,8 @@ from randstudy.analysis.squares import Term
 MOST_ROWS = 1000
 """Trainings beyond which the dense likelihood takes more than seconds."""
 
-STEPS = 100
+STEPS = 40
+HALVINGS = 12
 CLOSE = 1e-7
 SINGULAR = 1e10
 
@@ -111,7 +112,7 @@ def _scored(
     for _ in range(STEPS):
         height, score, information = state
         step = _step(information, score)
-        for _ in range(30):
+        for _ in range(HALVINGS):
             tried = _likelihood(centred, fixed, groups, at + step)
             if tried is not None and tried[0] >= height - 1e-9:
                 break

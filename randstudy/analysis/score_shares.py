@@ -1,9 +1,9 @@
 """How often one algorithm beats another over a suite of tasks, and how often it beats a score.
 
 Both are means over tasks of a share. Their variances within each task are known in closed form;
-Student t on the logit covers 96 to 99 % at 3 to 10 runs a task (10 or 26 tasks), where the
-percentile bootstrap of Agarwal et al. (NeurIPS 2021) covers 89 to 96 %, and 33 to 93 % once one
-algorithm nearly always wins. An interval speaks of new runs on these tasks, not of new tasks.
+Student t on the logit covers 95 to 99 % at 3 to 10 runs a task, where the percentile bootstrap of
+Agarwal et al. (NeurIPS 2021) covers 89 to 96 %, and as little as 70 % once one algorithm nearly
+always wins (10 and 26 tasks). An interval speaks of new runs on these tasks, not of new tasks.
 """
 
 from __future__ import annotations
@@ -173,8 +173,10 @@ def performance_profile(
 
 def _profile(suite: Suite, taus: NDArray[np.float64], level: float) -> Iterator[dict[str, Any]]:
     """Yield a row a tau."""
-    found = share_above(suite, suite.sign * taus, level) if suite.tasks else []
-    for tau, (share, low, high, method) in zip(taus, found, strict=bool(suite.tasks)):
+    if not suite.tasks:
+        return
+    found = share_above(suite, suite.sign * taus, level)
+    for tau, (share, low, high, method) in zip(taus, found, strict=True):
         yield {
             "algorithm": suite.algorithm,
             "tau": float(tau),

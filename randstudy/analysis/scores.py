@@ -1,16 +1,17 @@
 """Aggregate scores of algorithms over a suite of tasks: mean, median, IQM and optimality gap.
 
 The estimates are those of Agarwal et al., "Deep Reinforcement Learning at the Edge of the
-Statistical Precipice" (NeurIPS 2021); the intervals are not. Its percentile bootstrap, runs drawn
-within each task, covers 78 to 92 % instead of 95 at 3 runs a task (10 or 26 tasks), and 84 to 95 %
-at 5; BCa, the basic bootstrap and the bias-corrected ones do no better, since none of them knows
-that 3 runs show two thirds of the variance. Bootstrap-t covers 93 to 98 % but is a third wider and
-has no form for the median. What is used instead:
+Statistical Precipice" (NeurIPS 2021), whose scores are an array (runs, tasks); the intervals are
+not. Their percentile bootstrap, runs drawn anew within each task, covers 83 to 88 % instead of 95
+at 3 runs a task, 88 to 91 at 5 and 93 at 10 (IQM, 10 and 26 tasks; docs/statistics.md). BCa and
+the basic bootstrap do no better, since neither knows that 3 runs show two thirds of the variance;
+bootstrap-t covers 93 to 98 %, is a third wider at 3 runs and has no form for the median.
 
-The same stratified bootstrap, the runs of a task stretched about their mean by sqrt(n / (n - 1))
-(Rao & Wu, JASA 1988); its sd is the error, and Student t reaches by Satterthwaite's degrees of
-freedom, from how much each task moves the aggregate: 93 to 98 % at 3 runs and 92 to 97 % at 5 and
-10, skewed scores and collapsing runs among them.
+Here the runs of a task are stretched about their mean by sqrt(n / (n - 1)) before they are drawn
+(Rao & Wu, JASA 1988). The sd over resamples is the error, and Student t reaches by Satterthwaite's
+degrees of freedom, from how much each task moves the aggregate: 93 to 97 % at 3, 5 and 10 runs,
+skewed scores and collapsing runs among them, for all four aggregates but the median of skewed
+scores (92).
 
 Tasks are taken as given: an interval speaks of new runs on these tasks, not of new tasks.
 """

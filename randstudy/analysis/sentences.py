@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from randstudy.analysis.words import (
     spelled,
 )
 
-SEED_STREAMS = frozenset({"init", "order"})
+STREAMS = frozenset({"init", "order", "mask", "augment", "dropout", "noise", "label"})
+"""Streams whose replicates are tested on the same examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,8 @@ def reach_of(axes: Sequence[str]) -> str:
     if "split" in streams:
         return "new seeds and splits of this data set"
     noun = noun_of(axes)
-    return f"new {noun}s on this test set" if noun != "run" else "new runs like these"
+    ours = streams and streams <= STREAMS
+    return f"new {noun}s on this test set" if ours else f"new {noun}s like these"
 
 
 def sentence(row: Mapping[str, Any], setting: Setting) -> str:
@@ -119,7 +122,7 @@ def _real(row: Mapping[str, Any], setting: Setting) -> str:
     winner, loser, sign = _sides(row, setting.maximize)
     lead = setting.quantity.difference(abs(row["estimate"]))
     basis = _basis(row, setting, *_ends(row, sign))
-    first = f"{capital(winner)} beats {loser} by {lead} ({basis}) for {setting.reach}."
+    first = f"{winner} beats {loser} by {lead} ({basis}) for {setting.reach}."
     return f"{first} {_earlier(row)} {_new_data(row, setting, sign)}"
 
 
@@ -145,7 +148,7 @@ def _negligible(row: Mapping[str, Any], setting: Setting) -> str:
     margin = setting.quantity.margin(row["smallest_difference"])
     lead = setting.quantity.difference(abs(row["estimate"]))
     return (
-        f"{capital(winner)} beats {loser} by {lead} ({basis}), which is less than the {margin} you "
+        f"{winner} beats {loser} by {lead} ({basis}), which is less than the {margin} you "
         f"said {_matter(margin)}: real, but negligible. {_earlier(row)}"
     )
 
@@ -163,7 +166,7 @@ def _luck(row: Mapping[str, Any], setting: Setting) -> str:
     parts += [f"Holm over {row['family']}"] if row["family"] > 1 else []
     parts += [setting.caveat] if setting.caveat else []
     return (
-        f"{capital(reference)} and {level} differ by less than the {margin} you said "
+        f"{reference} and {level} differ by less than the {margin} you said "
         f"{_matter(margin)} ({'; '.join(parts)}). Choosing the better would be choosing luck. "
         f"{_earlier(row)}"
     )
@@ -227,25 +230,32 @@ def _withheld(row: Mapping[str, Any], setting: Setting) -> str:
 def _exploratory(row: Mapping[str, Any], setting: Setting) -> str:
     level, reference = _names(row)
     if not math.isfinite(row["low"]):
-        return f"{capital(level)} against {reference}: {row['note'] or 'no interval'}."
+        return f"{level} against {reference}: {row['note'] or 'no interval'}."
     what = setting.quantity
     ends = what.interval(row["low"], row["high"])
     return (
-        f"{capital(level)} against {reference}: {what.difference(row['estimate'])} "
+        f"{level} against {reference}: {what.difference(row['estimate'])} "
         f"(95 % interval {ends}; {_count(row, setting)}), exploratory."
     )
 
 
 def headline(table: Sequence[Mapping[str, Any]]) -> str:
-    """Sum a family of verdicts up in one line."""
-    words: dict[str, int] = {}
-    for row in table:
-        words[row["verdict"]] = words.get(row["verdict"], 0) + 1
+    """Sum a family of verdicts up in one line.
+
+    >>> headline([{"verdict": "luck"}] * 2), headline([{"verdict": "real"}, {"verdict": "luck"}])
+    ('Luck, in both comparisons.', '1 of 2 comparisons real, 1 luck.')
+    """
+    words = Counter(str(row["verdict"]) for row in table)
     if not words:
         return "Nothing was compared."
-    if len(table) == 1:
-        return capital(next(iter(words))) + "."
-    return capital(", ".join(f"{count} {word}" for word, count in words.items())) + "."
+    if len(words) == 1:
+        many = {1: "", 2: ", in both comparisons"}.get(
+            len(table), f", in all {len(table)} comparisons"
+        )
+        return f"{capital(next(iter(words)))}{many}."
+    (first, count), *rest = words.items()
+    others = ", ".join(f"{number} {word}" for word, number in rest)
+    return f"{count} of {len(table)} comparisons {first}, {others}."
 
 
 def setting_of(

@@ -38,7 +38,7 @@ class Spread:
 
 
 def spread(errors: NDArray[np.bool_], level: float = LEVEL) -> Spread:
-    """Split the variance of test error over seeds (Jordan, ICLR 2024, sections 3.2 and 3.3).
+    """Split the variance of test error over seeds (Jordan, ICLR 2024).
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def split_variance(total: float, independent: float, n: int, m: int, level: floa
     independent is (1 / m^2) sum e_i (1 - e_i) with each e_i (1 - e_i) estimated without bias,
     n / (n - 1) times the plug-in; distribution is m / (m - 1) (total - independent). That is the
     component of seeds in the two-way analysis of variance of seeds by examples, so it has the
-    interval of Tukey and Williams (Biometrika, 1962), with the degrees of freedom of the examples,
-    which are many, taken as unlimited. A jackknife over seeds covers 81 to 92 % instead of 95.
+    interval of Tukey and Williams (Williams, Biometrika, 1962), with the degrees of freedom of the
+    examples, which are many, taken as unlimited. A jackknife over seeds covers 81 to 92 %, not 95.
     """
     scale = m / (m - 1)
     tails = (1 - level) / 2, (1 + level) / 2
@@ -76,7 +76,7 @@ def split_variance(total: float, independent: float, n: int, m: int, level: floa
 def binary_law(error: float, examples: int) -> float:
     """Return the sd of test error that calibrated networks have on two classes, sqrt(e / 2m).
 
-    Jordan (ICLR 2024), section 4: in an ensemble that is calibrated, seeds disagree with each other
+    Jordan (ICLR 2024): in an ensemble that is calibrated, seeds disagree with each other
     as often as with the truth.
     """
     return math.sqrt(error / (2 * examples))

@@ -66,8 +66,8 @@ def stability(
         expectation), and mean_error less that.
     sd_independent, sd_distribution : sd that independent errors alone would give, and sd of the
         error on unlimited test data, with its interval distribution_low and distribution_high;
-        `randstudy.analysis.spread` has the formulas. sd_distribution is 0 where `variance_distribution`, the raw
-        unbiased estimate, is negative.
+        `randstudy.analysis.spread` has the formulas. sd_distribution is 0 where its raw unbiased
+        square, `variance_distribution`, is negative.
     sd_binary_law : `binary_law` of mean_error.
     """
     layout = examples.layout(frame, factors=factors, replicates=replicates)

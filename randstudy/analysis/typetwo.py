@@ -31,7 +31,7 @@ class Error:
 
 def within_cells(values: NDArray[np.float64], cell: NDArray[np.int64]) -> Error:
     """Return the variance of independent trainings within cells."""
-    cells = np.unique(cell, return_inverse=True)[1]
+    cells = _compact(cell)
     df = len(values) - int(cells.max()) - 1
     if df < 1:
         return Error(math.nan, 0)
@@ -68,7 +68,7 @@ def own_error(
     outer = _grouped(np.column_stack((block, levels)))
     if outer.max() >= MOST_COLUMNS:
         return None
-    cells = _grouped(cell[:, None])
+    cells = _compact(cell)
     left = values - (np.bincount(cells, values) / np.bincount(cells))[cells]
     # Within a level, what blocks explain beyond cells sums to zero: one block says nothing new.
     outer[block[:, 0] == block.max()] = -1
@@ -90,7 +90,7 @@ def _fit(
 def _indicators(group: NDArray[np.int64]) -> sparse.csr_array:
     """Return a column a group, rows of group -1 in none."""
     rows = np.flatnonzero(group >= 0)
-    numbers = np.unique(group[rows], return_inverse=True)[1]
+    numbers = _compact(group[rows])
     shape = (len(group), int(numbers.max()) + 1 if len(rows) else 0)
     return sparse.csr_array((np.ones(len(rows)), (rows, numbers)), shape=shape)
 
@@ -118,9 +118,10 @@ def type_two(
     if blocks is not None:
         block = _grouped(blocks)
     codes = plan.codes[cell]
-    groups = [_grouped(codes[:, list(term)]) for term in plan.terms]
-    if sum(int(group.max()) + 1 for group in groups) > MOST_COLUMNS:
+    sizes = [math.prod(plan.shape[factor] for factor in term) for term in plan.terms]
+    if sum(sizes) > MOST_COLUMNS:
         return None
+    groups = [_grouped(codes[:, list(term)]) for term in plan.terms]
     contrasts = [_contrasts(codes[:, list(t)], [plan.shape[f] for f in t]) for t in plan.terms]
     starts = np.cumsum([0, *(one.shape[1] for one in contrasts)])
     wide = linalg.block_diag(*contrasts)
@@ -147,12 +148,12 @@ def _contrasts(levels: NDArray[np.int64], shape: list[int]) -> NDArray[np.float6
 
     Without them every design would be singular, and a decomposition ten times as slow be needed.
     """
-    there = np.unique(levels, axis=0)
     wide: NDArray[np.float64] = np.ones((1, 1))
     for count in shape:
         own = np.vstack((np.eye(count - 1), -np.ones(count - 1)))
         wide = np.asarray(np.kron(wide, own), np.float64)
-    return np.asarray(wide[np.ravel_multi_index(tuple(there.T), tuple(shape))], np.float64)
+    number = np.ravel_multi_index(tuple(levels.T), tuple(shape))
+    return np.asarray(wide[np.bincount(number, minlength=len(wide)) > 0], np.float64)
 
 
 def _grouped(levels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -160,8 +161,16 @@ def _grouped(levels: NDArray[np.int64]) -> NDArray[np.int64]:
     number = np.zeros(len(levels), np.int64)
     for column in levels.T:
         number = number * (int(column.max()) + 2) + column + 1
-        number = np.asarray(np.unique(number, return_inverse=True)[1], np.int64)
+        number = _compact(number)
     return number
+
+
+def _compact(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return numbers from 0 without gaps, in the same order; sorting only where they are sparse."""
+    if not len(number) or number.max() > 50 * len(number):
+        return np.asarray(np.unique(number, return_inverse=True)[1], np.int64)
+    there = np.bincount(number) > 0
+    return np.asarray((np.cumsum(there) - 1)[number], np.int64)
 
 
 def _explained(products: NDArray[np.float64], response: NDArray[np.float64]) -> tuple[float, int]:

@@ -248,6 +248,8 @@ def _told(
         return none | {"note": told}
     if term == CELL:
         return {"note": "not luck: what the factors explain has no share of it"}
+    if not luck > 0:
+        return none | {"note": "variances sum to less than zero: too few replicates for shares"}
     if found.luck.sum() == 1:
         return none | {"note": "the only source there is: all luck is its by construction"}
     if not known:
@@ -255,9 +257,6 @@ def _told(
     told = ""
     if found.cells[number] < max(found.cells):
         told = f"in the {found.cells[number]:,} of {max(found.cells):,} cells that consume it"
-    if row["total"] >= 1 - 1e-12 and row["share"] < row["total"]:
-        none = {"total_low": math.nan, "total_high": math.nan}
-        return none | {"note": told, "method": f"{row['method']}, generalised interval"}
     return {"note": told, "method": f"{row['method']}, generalised interval"}
 
 

@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randstudy.analysis.cells import _weights as chances
+from randstudy.analysis.cells import best_weights as chances
 from randstudy.analysis.examples import Examples
 from randstudy.analysis.intervals import LEVEL, quantile
-from randstudy.analysis.joined import CROSSED, crossed
+from randstudy.analysis.joined import CROSSED, blocks, crossed
 
 SIZES = (2, 3, 5, 10, 20, 50, 100)
 """How many seeds people choose the best of."""
 
 HALVINGS = 200
+
+TRIALS = 20_000
+"""Trials whose right answers are counted at a time."""
 
 ENOUGH = 4
 """Trainings for each of k with which the jackknife still covers about 90 % of 95."""
@@ -66,34 +69,49 @@ def winners(
     random = np.random.default_rng(seed)
     half = examples.count // 2
     masks = random.random((halvings, examples.count)).argsort(1) < half
-    many = crossed(layout)
+    many, labels = crossed(layout), layout.cells["cell"].tolist()
     rows: list[dict[str, Any]] = []
-    for number, label in enumerate(layout.cells["cell"]):
-        trials = layout.sample(number).astype(np.int64)
-        wanted = [k for k in sizes if 1 < k <= len(trials)]
-        if not half or not wanted:
-            continue
-        found = _cell(~examples.errors(trials), masks, wanted, random, level)
-        for row in found:
-            if many[number]:
-                row |= {"low": math.nan, "high": math.nan, "note": CROSSED}
-            rows.append({"cell": label} | row)
+    for cells, where in blocks(layout, TRIALS) if half else ():
+        right = ~examples.errors(layout.values[where].astype(np.int64))
+        whole, hits = right.sum(1), _hits(right, masks)
+        first = np.searchsorted(layout.cell[where], [*cells, cells[-1] + 1])
+        for cell, start, stop in zip(cells, first[:-1], first[1:], strict=True):
+            wanted = [k for k in sizes if 1 < k <= stop - start]
+            some = slice(start, stop)
+            for row in _cell(whole[some], hits[some].T, examples.count, wanted, random, level):
+                if many[cell]:
+                    row |= {"low": math.nan, "high": math.nan, "note": CROSSED}
+                rows.append({"cell": labels[cell]} | row)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _hits(right: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (trials, halvings) how often each trial is right on each chosen half.
+
+    In single precision, which holds counts of up to 16 million exactly.
+    """
+    found: NDArray[np.float64] = (right.astype(np.float32) @ masks.T.astype(np.float32)).astype(
+        np.float64
+    )
+    return found
+
+
 def _cell(
-    right: NDArray[np.bool_],
-    masks: NDArray[np.bool_],
+    whole: NDArray[np.int64],
+    hits: NDArray[np.float64],
+    m: int,
     sizes: Sequence[int],
     random: np.random.Generator,
     level: float,
 ) -> list[dict[str, Any]]:
-    """Return a row for each k of one cell; right is (n, examples)."""
-    n, m = right.shape
-    half = m // 2
-    # Single precision holds counts of up to 16 million examples exactly.
-    hits = (masks.astype(np.float32) @ right.T.astype(np.float32)).astype(np.float64)
-    chosen, other = hits / half, (right.sum(1) - hits) / (m - half)
+    """Return a row for each k of one cell.
+
+    Parameters
+    ----------
+    whole, hits : (n,) and (halvings, n) right answers of m examples, and of the chosen halves.
+    """
+    n, half = len(whole), m // 2
+    chosen, other = hits / half, (whole - hits) / (m - half)
     order = np.lexsort((random.random(chosen.shape), chosen), axis=1)
     sides = [np.take_along_axis(side, order, 1) for side in (chosen, other)]
     rows = []
@@ -101,9 +119,9 @@ def _cell(
         best = [float((side @ chances(n, k)).mean()) for side in sides]
         means = [float(side.mean()) for side in sides]
         row: dict[str, Any] = {"k": k, "chosen_half": best[0], "other_half": best[1], "n": n}
-        row |= {"mean": float(right.mean()), "method": "order statistics over random halves"}
+        row |= {"mean": float(whole.mean()) / m, "method": "order statistics over random halves"}
         row |= {"kept_share": math.nan, "low": math.nan, "high": math.nan}
-        if not (right.sum(1) != right[0].sum()).any() and best[0] <= means[0] + 1e-12:
+        if not (whole != whole[0]).any() and best[0] <= means[0] + 1e-12:
             rows.append(row | {"note": "all are equally good"})
             continue
         row["kept_share"] = (best[1] - means[1]) / (best[0] - means[0])

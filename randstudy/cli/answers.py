@@ -88,16 +88,18 @@ def _add_analyze(commands: Any) -> None:
     one.set_defaults(command=_analyze)
     one.add_argument("place", metavar="TABLE", help=".csv, .tsv or .parquet, or mlflow:EXPERIMENT")
     names = {"type": _names, "default": [], "metavar": "A,B"}
-    one.add_argument(
-        "--metric", **{**names, "required": True}, help="column to analyse; several, or a pattern"
-    )
+    one.add_argument("--metric", **names, help="column to analyse; several, or patterns as 'acc_*'")
     one.add_argument("--factors", **names, help="columns that say what was varied")
     one.add_argument("--replicate", **names, help="columns that number seeds; equal ones are pairs")
     one.add_argument("--compare", metavar="FACTOR", help="declare: compare this factor's levels")
     one.add_argument("--reference", metavar="LEVEL", help="level that the others are compared with")
     one.add_argument("--smallest-difference", type=float, metavar="X", help="that matters")
+    one.add_argument("--alpha", type=float, default=0.05, help="error rate (default: %(default)s)")
+    one.add_argument("--look", type=_look, default=1, metavar="N", help="this is the N-th look at a "
+                     "table that grew (default: %(default)s)")  # fmt: skip
     one.add_argument("--arms", **names, help="columns that are arms, a row a replicate")
     one.add_argument("--task", metavar="COLUMN", help="column of tasks: a runs x tasks table")
+    one.add_argument("--tasks", **names, help="columns that are tasks, a row a run")
     one.add_argument("--test-share", type=float, metavar="R", help="test over training examples, "
                      "where replicates split one data set anew")  # fmt: skip
     way = one.add_mutually_exclusive_group()
@@ -108,14 +110,24 @@ def _add_analyze(commands: Any) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _look(text: str) -> int:
+    """Read the number of a look."""
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
+    return int(text)
+
+
 def _names(text: str) -> list[str]:
     """Read names with commas between them."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from randstudy.analyzing import analyze
+    from dataclasses import fields
 
-    found = analyze(**{name: value for name, value in vars(options).items() if name != "command"})
-    print(found)
+    from randstudy.analyzing import Question, analyze
+
+    given = vars(options)
+    found = analyze(Question(**{one.name: given[one.name] for one in fields(Question)}))
+    print(found.json() if options.json else found.text)
     return 0

@@ -28,9 +28,7 @@ def answer_of(
 ) -> Answer:
     """The answer to whether the levels of one factor differ."""
     found = roles(frame, metric, factors=[factor])
-    declared = Declared(
-        factor=factor, reference=reference, smallest_difference=smallest_difference
-    )
+    declared = Declared(factor=factor, reference=reference, smallest_difference=smallest_difference)
     given: dict[str, Any] = {
         "name": "small",
         "frame": frame,
@@ -41,7 +39,9 @@ def answer_of(
     return Answer(Evidence(**(given | evidence)))
 
 
-def tested(frame: pd.DataFrame, right: NDArray[np.bool_]) -> tuple[pd.DataFrame, Examples]:
+def with_predictions(
+    frame: pd.DataFrame, right: NDArray[np.bool_]
+) -> tuple[pd.DataFrame, Examples]:
     """The frame with the accuracies of (trials, examples) answers, and these as predictions."""
     predictions = pd.DataFrame(right.astype(np.uint8), index=pd.Index(frame["trial"]))
     known = Examples(predictions, np.ones(right.shape[1], np.uint8))

@@ -191,6 +191,17 @@ def test_an_order_below_one_is_refused() -> None:
         effects(frame((2, 3)), "accuracy", factors=["a"], order=0)
 
 
+def test_a_random_search_is_sent_to_importance() -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.random((150, 2)), columns=["a", "b"]).assign(r=0, accuracy=0.5)
+    data = pd.concat([data.assign(r=r, accuracy=rng.random(150)) for r in range(3)])
+    found = analysed(data, ["r"])
+    assert found["f"].isna().all()
+    assert found["note"].str.contains("importance").all()
+    # The factors on their own are few enough to be tried, and cannot be told apart.
+    assert analysed(data, ["r"], order=1)["note"].str.contains("not told apart").all()
+
+
 @pytest.mark.parametrize("lost", [[], [5]], ids=["complete", "with a gap"])
 def test_many_cells_are_tested_in_seconds(lost: list[int]) -> None:
     shape = (8, 8, 8, 4)

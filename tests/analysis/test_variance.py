@@ -127,6 +127,16 @@ def test_what_one_stream_brings_alone_is_what_the_total_of_the_other_leaves() ->
     assert found.loc["order", "high"] - found.loc["order", "low"] < 0.6
 
 
+def test_a_total_above_one_by_chance_keeps_its_interval() -> None:
+    many = [split(frame(drawn((1, 6, 6), {(1,): 1.0, (1, 2): 0.3}, seed=s))) for s in range(9)]
+    above = [found.loc["init"] for found in many if found.loc["init", "total"] > 1]
+    assert above
+    assert all(row["total_low"] < 1 < row["total_high"] for row in above)
+    # With cells by one stream, each source of luck contains it: all of it, by construction.
+    single = split(frame(drawn((4, 8), simulated.cells_and_stream(0.4)))).loc["init"]
+    assert_allclose(single[["total", "total_low", "total_high"]].astype(float), 1)
+
+
 def test_the_interval_of_a_variance_is_that_of_chi_square() -> None:
     from scipy import stats
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from randstudy.analysis.intervals import mean_interval
 from randstudy.design import Design
-from randstudy.intervals import crossed_interval
 from randstudy.ledger import new_attempt
 from randstudy.tracking.estimates import Replication, curves, finals
 from randstudy.tracking.plan import Plan, PlannedTrial, plan
@@ -77,8 +77,9 @@ def crossed(rows: int, columns: int, repeats: int = 1) -> list[PlannedTrial]:
 def test_crossed_streams_are_not_independent_pairs() -> None:
     values = np.array([0.1, 0.2, 0.4, 0.3, 0.9, 0.5])
     found = Replication(crossed(2, 3)).estimate(values)
-    rows, columns = np.divmod(np.arange(6), 3)
-    assert (found["low"], found["high"]) == crossed_interval(values, rows, columns)
+    expected = mean_interval(values.reshape(2, 3))
+    assert expected.method == "crossed t"
+    assert (found["low"], found["high"]) == (expected.low, expected.high)
 
 
 def test_repeats_are_averaged_before_they_count() -> None:

@@ -18,8 +18,8 @@ def closing(study: Study, store: Path, result: Result) -> str:
     lines = []
     if len(told.evidence.frame):
         lines += [terminal.cells(told.cells, told.evidence.roles), ""]
-        if told.declared is not None and result.publication:
-            lines += [terminal.verdict(told), ""]
+        if result.publication:
+            lines += [terminal.closing(told), ""]
     found = result.account
     accounted = len(found.done) + len(found.stale)
     lines.append(f"{accounted:,} of {found.planned:,} trials are in the ledger: {store}")

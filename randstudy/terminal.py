@@ -130,6 +130,15 @@ def verdict(answer: Answer, width: int = WIDTH) -> str:
     return "\n".join(lines)
 
 
+def closing(answer: Answer, width: int = WIDTH) -> str:
+    """Write what a run ends with: the verdict, or which luck there is where nothing was declared."""
+    if answer.declared is not None:
+        return verdict(answer, width)
+    told = [*paragraphs.luck(answer), *paragraphs.test_set(answer), *paragraphs.winners(answer)]
+    question = [answer.evidence.question] if answer.evidence.question else []
+    return "\n\n".join([*question, *(wrapped(one, width) for one in told)])
+
+
 def compare(answer: Answer, width: int = WIDTH) -> str:
     """Write verdicts, the numbers behind them, and what else the frame suggests."""
     parts = [verdict(answer, width)]

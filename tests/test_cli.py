@@ -230,7 +230,7 @@ def test_the_numbers_in_json_are_those_of_the_frame(
     assert row["estimate"] == pytest.approx(means["orthogonal"] - means["xavier_uniform"])
     assert row["low"] < row["estimate"] < row["high"]
     assert (row["factor"], row["level"], row["pairs"]) == ("init", "orthogonal", 3)
-    assert row["sentence"].startswith("Orthogonal beats xavier_uniform by ")
+    assert row["sentence"].startswith("orthogonal beats xavier_uniform by ")
     assert compared["headline"].lower().startswith(row["verdict"])
     assert {"exploratory", "rank", "rank_stability"} <= set(compared)
 

@@ -92,6 +92,7 @@ def test_cells_are_drawn_where_the_table_says_in_percent_beside_n(layout: Layout
     bars = segments(ax, "_interval")
     assert bars[:, 0, 0] == pytest.approx(100 * table["low"])
     assert bars[:, 1, 0] == pytest.approx(100 * table["high"])
+    assert bars[:, :, 1].T.tolist() == [[0, 1, 2, 3, 4, 5]] * 2
     points = lines(ax, "_points")
     assert np.sort(points[:, 0]) == pytest.approx(np.sort(100 * layout.values))
     assert (np.abs(points[:, 1] - np.repeat(np.arange(6), 8)) <= 0.25).all()
@@ -162,6 +163,14 @@ def test_verdicts_are_told_by_shape_and_word_not_by_colour() -> None:
     assert len(shapes) == len(words)
 
 
+def test_what_nobody_declared_is_not_decided(layout: Layout) -> None:
+    table = compare_tables.explore(layout)
+    said = texts(plots.comparisons(table, metric=METRIC))
+    assert said.count("exploratory\n8 paired seeds") == len(table) == 3
+    assert "nothing is decided" in said
+    assert "shaded" not in said
+
+
 def test_a_comparison_without_an_interval_says_why() -> None:
     table = compare_tables.compare(
         pd.DataFrame({"init": ["a", "b"], METRIC: [0.9, 0.91]}),
@@ -209,7 +218,7 @@ def test_curves_of_one_training_have_no_band_and_say_so() -> None:
     ax = plots.curves(table, METRIC)
     assert not ax.collections
     assert "no interval: one training" in texts(ax)
-    assert "n = 1 seeds" in texts(ax)
+    assert "n = 1 seed in each cell" in texts(ax)
 
 
 def test_labels_at_the_ends_of_lines_do_not_overlap() -> None:
@@ -260,7 +269,7 @@ def interaction_table() -> pd.DataFrame:
     rows = [
         {"factor_a": "lr", "level_a": a, "factor_b": "init", "level_b": b, "n": 8, "mean": 0.9}
         | {"interaction": x, "interaction_low": x - 0.002, "interaction_high": x + 0.002}
-        for a, b, x in [(0.1, "a", 0.004), (0.1, "b", -0.004), (1.0, "a", -0.001)]
+        for a, b, x in [(0.1, "a", 0.004), (1.0, "a", -0.001), (0.1, "b", -0.004)]
     ]
     return pd.DataFrame(rows).assign(note="")
 
@@ -383,10 +392,14 @@ def test_slopes_without_pairs_have_no_lines(frame: pd.DataFrame) -> None:
 
 def test_churn_shows_disagreement_and_gain() -> None:
     rows = {"cell": ["a", "b"], "n": 8, "examples": 360, "disagreement": [0.1, NAN]}
-    table = pd.DataFrame(rows | {"ensemble_gain": [0.018, NAN], "note": ["", "one training"]})
+    table = pd.DataFrame(rows | {"ensemble_gain": [0.018, 1e-17], "note": ["", "one training"]})
     ax = plots.churn(table)
     assert lines(ax, "_disagreement").tolist() == [[10.0, 0.0]]
     assert lines(ax, "_gain")[0] == pytest.approx([1.8, 0.0])
+    alone = plots.churn(table.tail(1))
+    assert [text.get_text() for text in alone.texts] == [
+        "No two seeds can be compared: one training."
+    ]
     for words in ("360 test examples", "n = 8 seeds", "no number: one training", "%"):
         assert words in texts(ax)
 
@@ -678,6 +691,7 @@ def test_words() -> None:
     assert counted([8.0, 8.0]) == "n = 8 seeds"
     assert counted([3, 8], "trainings") == "n = 3 to 8 trainings"
     assert counted([NAN]) == "n = 0 seeds"
+    assert counted([1, 1], "seeds in each cell") == "n = 1 seed in each cell"
     assert (signed(0.5), signed(-0.5), signed(0.001)) == ("+0.50", "\N{MINUS SIGN}0.50", "0.00")
     assert shorten("a" * 50 + "b" * 50, 11) == "aaaaa…bbbbb"
     assert without_names(["a=1 b=2", "a=3 b=4"]) == ("a · b", ["1 · 2", "3 · 4"])

@@ -48,6 +48,9 @@ def simulated(n: int = 8, lead: float = 0.01, sd: float = 0.004, seed: int = 3) 
     return one_stream({"xavier": (0.9 + noise[0]).tolist(), "he": (0.9 + lead + noise[1]).tolist()})
 
 
+NOISE = 0.9 + np.random.default_rng(2).normal(0, 0.01, (3, 8))
+
+
 def check(text: str, width: int = 100) -> None:
     """No line is too long, none holds a missing value or ends in blanks."""
     for line in text.splitlines():
@@ -181,7 +184,7 @@ def test_crossed_streams_are_not_taken_for_independent_trainings() -> None:
 def test_the_verdict_is_question_headline_and_sentences_within_the_width() -> None:
     found = answer_of(simulated(), "init", question="Which scheme?", smallest_difference=0.002)
     text = terminal.verdict(found)
-    assert text.startswith("Which scheme?\n\nReal.\n\n[real] He beats xavier by ")
+    assert text.startswith("Which scheme?\n\nReal.\n\n[real] he beats xavier by ")
     assert "(95 % interval " in text
     assert "; 8 paired seeds) for new seeds" in text.replace("\n", " ")
     assert "This is look 1 at the comparison; it spends 0.04 of the error rate of 0.05." in text
@@ -226,6 +229,16 @@ def test_the_table_behind_the_verdict_has_the_rows_numbers() -> None:
     assert float(words[10]) == pytest.approx(numbers["g"], abs=5e-3)
     assert float(words[11]) == pytest.approx(numbers["superiority"], abs=5.1e-3)
     check(terminal.compare(found))
+
+
+def test_p_values_of_a_family_stand_beside_holms() -> None:
+    levels = {name: row.tolist() for name, row in zip("abc", NOISE, strict=True)}
+    found = answer_of(one_stream(levels), "init")
+    lines = [line.split() for line in terminal.compare(found).splitlines()[-2:]]
+    for words, numbers in zip(lines, found.compare.to_dict("records"), strict=True):
+        assert numbers["p_holm"] > numbers["p"] + 0.01
+        assert float(words[8]) == pytest.approx(numbers["p"], abs=5e-5)
+        assert float(words[9]) == pytest.approx(numbers["p_holm"], abs=5e-5)
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.00001, "<.0001"), (0.05, ".0500"), (1.0, "1")])

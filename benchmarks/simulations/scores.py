@@ -16,7 +16,7 @@ from scipy import special
 from benchmarks.simulations.case import Case
 from randstudy.analysis.intervals import quantile
 from randstudy.analysis.score_shares import improvement, share_above
-from randstudy.analysis.scores import AGGREGATES, aggregates, spread
+from randstudy.analysis.scores import AGGREGATES, GAP, aggregates, iqm, shortfalls, spread
 from randstudy.analysis.suites import Suite
 
 CLAIM = "95 % interval covers"
@@ -64,7 +64,14 @@ def suite(scores: NDArray[np.float64]) -> Suite:
 def truth(name: str, tasks: int) -> tuple[float, ...]:
     """Return the aggregates of very many runs."""
     many = suite(DRAWS[name](np.random.default_rng(0), LARGE // tasks, tasks))
-    return tuple(aggregates(many, many.scores[None], THRESHOLD)[0].tolist())
+    return tuple(estimates(many).tolist())
+
+
+def estimates(drawn: Suite) -> NDArray[np.float64]:
+    """Return the (4,) aggregates of a suite."""
+    found = aggregates(drawn, drawn.scores[None], shortfalls(drawn, THRESHOLD)[None])
+    first: NDArray[np.float64] = found[0]
+    return first
 
 
 def covers(
@@ -75,24 +82,20 @@ def covers(
     true, hits = truth(name, tasks)[column], 0
     for seed in range(count):
         drawn = suite(DRAWS[name](random, runs, tasks))
-        estimate = aggregates(drawn, drawn.scores[None], THRESHOLD)[0, column]
+        estimate = estimates(drawn)[column]
         errors, df = spread(drawn, THRESHOLD, seed, RESAMPLES)
         hits += abs(estimate - true) <= quantile(0.95, df[column]) * errors[column]
     return int(hits)
 
 
-def percentiles(
-    name: str, aggregate: str, runs: int, tasks: int, count: int, random: np.random.Generator
-) -> int:
-    """Count percentile bootstrap intervals of an aggregate, as published, that hold the truth."""
-    column = AGGREGATES.index(aggregate)
-    true, hits = truth(name, tasks)[column], 0
+def percentiles(name: str, runs: int, tasks: int, count: int, random: np.random.Generator) -> int:
+    """Count percentile bootstrap intervals of the IQM, as published, that hold the truth."""
+    true, hits = truth(name, tasks)[AGGREGATES.index("iqm")], 0
     for _ in range(count):
         scores = DRAWS[name](random, runs, tasks)
         drawn = random.integers(0, runs, (RESAMPLES, tasks, runs))
         again = np.take_along_axis(scores[None], drawn, axis=2).reshape(RESAMPLES, -1)
-        found = aggregates(suite(scores), again, THRESHOLD)[:, column]
-        low, high = np.quantile(found, [0.025, 0.975])
+        low, high = np.quantile(iqm(suite(scores), again), [0.025, 0.975])
         hits += low <= true <= high
     return int(hits)
 
@@ -125,7 +128,8 @@ SIZES = ((3, 10), (3, 26), (5, 10), (10, 10))
 ASKED = (
     *(("iqm", name, size) for name in DRAWS for size in SIZES),
     *(("median", name, size) for name in DRAWS for size in ((3, 10), (10, 10))),
-    *((aggregate, "skewed", (3, 10)) for aggregate in ("mean", "optimality_gap")),
+    *((aggregate, "skewed", (3, 10)) for aggregate in ("mean", GAP)),
+    *((GAP, "normal", size) for size in ((3, 10), (10, 10))),
 )
 
 SHORT = {("median", "skewed"), ("iqm", "collapsing"), ("mean", "skewed")}
@@ -148,7 +152,7 @@ CASES: tuple[Case, ...] = (
             topic="iqm of scores, percentile bootstrap",
             setting=f"{name}, {runs} runs × {tasks} tasks",
             claim=CLAIM,
-            simulate=partial(percentiles, name, "iqm", runs, tasks),
+            simulate=partial(percentiles, name, runs, tasks),
         )
         for name in DRAWS
         for runs, tasks in SIZES

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from randstudy.analysis.batch_sizes import batch_sizes
-from randstudy.analysis.cells import best_of, cells
+from randstudy.analysis.cells import BEST_OF, best_of, cells
 from randstudy.analysis.compare import COLUMNS, Declared, compare, explore
 from randstudy.analysis.curves import curves
 from randstudy.analysis.effects import effects
@@ -234,7 +234,9 @@ class Answer:
         if examples is None or len(self.layout.cells) > MOST_CURVES:
             self.notes["winners"] = told or f"more than {MOST_CURVES} cells"
             return pd.DataFrame()
-        return winners(self.evidence.frame, examples, factors=self.evidence.roles.factors)
+        sizes = sorted({*BEST_OF[1:], int(self.cells["n"].max())})
+        factors = self.evidence.roles.factors
+        return winners(self.evidence.frame, examples, sizes, factors=factors)
 
     @cached_property
     def _raw_curves(self) -> pd.DataFrame | None:

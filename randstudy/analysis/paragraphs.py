@@ -202,7 +202,8 @@ def looks(answer: Answer) -> list[str]:
             f"This is look {number_of} at the comparison; it spends {alpha} of the error rate of "
             f"{whole}."
         )
-    for look in (one for one in evidence.looks if one.verdicts):
+    # Of looks at somebody's table nothing is known but that they were.
+    for look in (one for one in evidence.looks if one.number):
         verdicts = ", ".join(f"{level}: {word}" for level, word in look.verdicts.items())
         told = f"found {verdicts}" if verdicts else "was at another declaration"
         said.append(f"Look {look.number} (n = {look.n}) {told}.")

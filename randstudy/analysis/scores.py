@@ -30,7 +30,8 @@ from randstudy.analysis.intervals import LEVEL, equal, quantile
 from randstudy.analysis.suites import ASSUMPTIONS, Normalisation, Suite, suites
 from randstudy.errors import RandstudyError
 
-AGGREGATES = ("mean", "median", "iqm", "optimality_gap")
+GAP = "optimality_gap"
+AGGREGATES = ("mean", "median", "iqm", GAP)
 BOOTSTRAP = "stratified bootstrap, t"
 LEAST_RESAMPLES = 100
 
@@ -67,7 +68,8 @@ def aggregate_scores(
     Columns algorithm, aggregate, estimate, low, high, runs (a task, in words), tasks, n (scores),
     df, method, assumptions, note. The aggregates are mean and median (over tasks, of the mean
     over runs), iqm (mean of the middle half of all scores; where tasks have unequally many runs
-    they weigh equally) and optimality_gap (mean shortfall from the threshold; smaller is better).
+    they weigh equally) and optimality_gap (mean shortfall from the threshold, at least 0; smaller
+    is better).
     There is no interval where a task has one run, or where nothing varies.
     """
     if resamples < LEAST_RESAMPLES:
@@ -97,11 +99,12 @@ def _aggregated(
     estimates, errors, df = np.full((3, len(AGGREGATES)), np.nan)
     why = _unknowable(suite)
     if suite.tasks:
-        estimates = aggregates(suite, suite.scores[None], threshold)[0]
+        short = shortfalls(suite, threshold)
+        estimates = aggregates(suite, suite.scores[None], short[None])[0]
     if not why:
         errors, df = spread(suite, threshold, seed, resamples)
     for number, name in enumerate(AGGREGATES):
-        sign = 1 if name == "optimality_gap" else suite.sign
+        sign = 1 if name == GAP else suite.sign
         estimate, error = sign * float(estimates[number]), float(errors[number])
         known = error > 0
         reach = quantile(level, float(df[number])) * error if known else math.nan
@@ -110,7 +113,7 @@ def _aggregated(
             "algorithm": suite.algorithm,
             "aggregate": name,
             "estimate": estimate,
-            "low": estimate - reach,
+            "low": max(estimate - reach, 0.0) if name == GAP else estimate - reach,
             "high": estimate + reach,
             **suite.size,
             "df": float(df[number]) if known else 0.0,
@@ -130,10 +133,17 @@ def _unknowable(suite: Suite) -> str:
     return f"one run in {single:,} of {len(suite.tasks):,} tasks, which tells nothing of its luck"
 
 
-def aggregates(suite: Suite, scores: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
-    """Return (resamples, 4) aggregates of (resamples, N) scores laid out as those of a suite."""
+def shortfalls(suite: Suite, threshold: float) -> NDArray[np.float64]:
+    """Return how far below the threshold each of the (N,) scores is, 0 for those above."""
+    found: NDArray[np.float64] = np.maximum(threshold - suite.scores, 0.0)
+    return found
+
+
+def aggregates(
+    suite: Suite, scores: NDArray[np.float64], short: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (resamples, 4) aggregates of (resamples, N) scores and shortfalls, as in a suite."""
     means = task_means(suite, scores)
-    short = np.maximum(threshold - scores, 0.0)
     columns = (means.mean(1), np.median(means, axis=1), iqm(suite, scores))
     return np.stack((*columns, task_means(suite, short).mean(1)), axis=1)
 
@@ -168,45 +178,46 @@ def spread(
     suite: Suite, threshold: float, seed: int, resamples: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (4,) standard errors of the aggregates, 0 where nothing varies, and their df."""
-    drawn = list(_drawn(suite, threshold, seed, resamples))
-    found = np.concatenate([one for one, _ in drawn])
-    means = np.concatenate([some for _, some in drawn])
+    drawn = list(zip(*_drawn(suite, threshold, seed, resamples), strict=True))
+    found, means, short = (np.concatenate(parts) for parts in drawn)
     still = np.array([equal(column) for column in found.T])
     errors = np.where(still, 0.0, found.std(0, ddof=1))
-    df = [_degrees(suite, column, means) for column in found.T]
+    moved = {name: short if name == GAP else means for name in AGGREGATES}
+    df = [_degrees(suite, *both) for both in zip(found.T, moved.values(), strict=True)]
     return errors, np.where(still, np.nan, df)
 
 
 def _drawn(
     suite: Suite, threshold: float, seed: int, resamples: int
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield (some, 4) aggregates and (some, T) task means of resamples, stretched about means."""
+) -> Iterator[tuple[NDArray[np.float64], ...]]:
+    """Yield (some, 4) aggregates of resamples, (some, T) means of scores and of shortfalls."""
     generator = np.random.default_rng(seed)
-    count = len(suite.scores)
-    centre = _centres(suite)[suite.task]
-    stretch = np.sqrt(suite.counts / (suite.counts - 1))[suite.task]
-    values = centre + stretch * (suite.scores - centre)
+    scores, short = _stretched(suite, suite.scores), _stretched(suite, shortfalls(suite, threshold))
     first, runs = suite.starts[suite.task], suite.counts[suite.task]
-    size = max(1, CHUNK // count)
+    size = max(1, CHUNK // len(scores))
     for start in range(0, resamples, size):
-        shape = (min(size, resamples - start), count)
-        scores = values[first + (generator.random(shape) * runs).astype(np.int64)]
-        yield aggregates(suite, scores, threshold), task_means(suite, scores)
+        shape = (min(size, resamples - start), len(scores))
+        places = first + (generator.random(shape) * runs).astype(np.int64)
+        some, lacking = scores[places], short[places]
+        yield aggregates(suite, some, lacking), task_means(suite, some), task_means(suite, lacking)
 
 
-def _centres(suite: Suite) -> NDArray[np.float64]:
-    """Return (T,) task means, of equal scores exactly their value."""
-    means = task_means(suite, suite.scores[None])[0]
-    least = np.minimum.reduceat(suite.scores, suite.starts)
-    most = np.maximum.reduceat(suite.scores, suite.starts)
-    return np.where(least == most, least, means)
+def _stretched(suite: Suite, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (N,) values moved away from their task's mean, so that resamples vary as runs do."""
+    least = np.minimum.reduceat(values, suite.starts)
+    still = least == np.maximum.reduceat(values, suite.starts)
+    # Of equal values the mean is exactly that value, not a rounded sum.
+    centre = np.where(still, least, task_means(suite, values[None])[0])[suite.task]
+    stretch = np.sqrt(suite.counts / (suite.counts - 1))[suite.task]
+    found: NDArray[np.float64] = centre + stretch * (values - centre)
+    return found
 
 
 def _degrees(suite: Suite, found: NDArray[np.float64], means: NDArray[np.float64]) -> float:
     """Return Satterthwaite's degrees of freedom of an aggregate's error.
 
     A task's part in the variance is that of its mean times the squared slope of the aggregate on
-    it, over resamples.
+    it, over resamples: (resamples,) aggregates and (resamples, T) means.
     """
     away, moved = found - found.mean(), means - means.mean(0)
     squares = (moved**2).sum(0)

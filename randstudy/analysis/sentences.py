@@ -176,7 +176,7 @@ def _open(row: Mapping[str, Any], setting: Setting) -> str:
     level, reference = _names(row)
     few = int(row["smallest_n"])
     if few == 0:
-        return f"{capital(level)} cannot be told from {reference}: {row['note'] or 'no training'}."
+        return f"{level} cannot be told from {reference}: {row['note'] or 'no training'}."
     who = f"{spelled(few)} {setting.noun}{'' if few == 1 else 's'}"
     if not math.isfinite(row["low"]):
         return f"{who} cannot tell {level} from {reference}: {row['note'] or 'no interval'}."

@@ -95,8 +95,8 @@ def _add_analyze(commands: Any) -> None:
     one.add_argument("--reference", metavar="LEVEL", help="level that the others are compared with")
     one.add_argument("--smallest-difference", type=float, metavar="X", help="that matters")
     one.add_argument("--alpha", type=float, default=0.05, help="error rate (default: %(default)s)")
-    one.add_argument("--look", type=_look, default=1, metavar="N", help="this is the N-th look at a "
-                     "table that grew (default: %(default)s)")  # fmt: skip
+    look = "number of this look at a table that grew (default: %(default)s)"
+    one.add_argument("--look", type=_look, default=1, metavar="N", help=look)
     one.add_argument("--arms", **names, help="columns that are arms, a row a replicate")
     one.add_argument("--task", metavar="COLUMN", help="column of tasks: a runs x tasks table")
     one.add_argument("--tasks", **names, help="columns that are tasks, a row a run")

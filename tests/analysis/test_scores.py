@@ -129,6 +129,12 @@ def test_what_has_no_interval_says_why(long: pd.DataFrame) -> None:
     enough = aggregate_scores(long, **LONG, threshold=-1.0).set_index("aggregate")
     gap = enough.loc["optimality_gap"].iloc[0]
     assert (gap["estimate"], gap["method"]) == (0.0, "none")
+    # One score below the threshold: a gap cannot be negative, whatever its error.
+    close = aggregate_scores(long, **LONG, threshold=0.15).set_index("aggregate")
+    gap = close.loc["optimality_gap"].iloc[0]
+    assert gap["estimate"] == pytest.approx(0.05 / 12)
+    assert gap["low"] == 0
+    assert gap["high"] == pytest.approx(stats.t.ppf(0.975, 3) * 0.05 / 12 + 0.05 / 12, rel=0.05)
     none = aggregate_scores(long.assign(score=np.nan), **LONG)
     assert none["estimate"].isna().all()
     assert none["note"].str.startswith("no score; 12 of 12").all()

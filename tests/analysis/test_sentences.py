@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from randstudy.analysis import sentences
 from randstudy.analysis.compare import compare
 from randstudy.analysis.layout import layout_of, records
 from randstudy.analysis.roles import unit_of
@@ -146,7 +148,7 @@ def test_not_enough_seeds_reads_like_the_model() -> None:
 @pytest.mark.parametrize("lead", [0.006, -0.006])
 def test_the_larger_accuracy_beats_the_smaller(lead: float) -> None:
     row, text = only(tell(pairs({"b": (lead, 0.002)}, 8, reference="a")))
-    names = ("B", "a") if lead > 0 else ("A", "b")
+    names = ("b", "a") if lead > 0 else ("a", "b")
     assert text.startswith("{} beats {} by 0.60 points".format(*names))
     assert "95 % interval 0.40 to 0.80" in text
     assert math.copysign(1, row["estimate"]) == math.copysign(1, lead)
@@ -156,7 +158,7 @@ def test_the_larger_accuracy_beats_the_smaller(lead: float) -> None:
 def test_the_smaller_loss_beats_the_larger(lead: float) -> None:
     frame = pairs({"b": (lead, 0.002)}, 8, reference="a", metric="test_loss")
     _, text = only(tell(frame, metric="test_loss"))
-    names = ("A", "b") if lead > 0 else ("B", "a")
+    names = ("a", "b") if lead > 0 else ("b", "a")
     assert text.startswith("{} beats {} by 0.0060 (95 % interval 0.0040 to 0.0080".format(*names))
 
 
@@ -223,7 +225,7 @@ def test_the_numbers_in_the_sentence_are_those_of_the_row(
 def test_real_but_negligible_names_the_margin_and_the_lead() -> None:
     _, text = only(tell(pairs({"b": (0.002, 0.001)}, 20, reference="a"), smallest_difference=0.01))
     assert text == (
-        "B beats a by 0.20 points (95 % interval 0.10 to 0.30; 20 paired seeds), which is less than"
+        "b beats a by 0.20 points (95 % interval 0.10 to 0.30; 20 paired seeds), which is less than"
         " the 1 point you said matters: real, but negligible."
     )
 
@@ -259,7 +261,7 @@ def test_an_exploratory_comparison_gets_numbers_and_no_verdict_words() -> None:
     frame = pairs({"b": (-0.006, 0.002)}, 8, reference="a")
     _, text = only(tell(frame, declared=False))
     assert text == (
-        "B against a: −0.60 points (95 % interval −0.80 to −0.40; 8 paired seeds), exploratory."
+        "b against a: −0.60 points (95 % interval −0.80 to −0.40; 8 paired seeds), exploratory."
     )
     for word in ("beats", "real", "luck", "cannot tell"):
         assert word not in text
@@ -267,7 +269,7 @@ def test_an_exploratory_comparison_gets_numbers_and_no_verdict_words() -> None:
 
 def test_an_exploratory_comparison_of_single_trainings_says_why_there_is_no_interval() -> None:
     _, text = only(tell(one_stream({"a": [0.9], "b": [0.8]}), declared=False))
-    assert text == "B against a: one training."
+    assert text == "b against a: one training."
 
 
 def test_a_single_replicate_cannot_tell() -> None:
@@ -282,7 +284,7 @@ def test_no_replicate_at_all_is_said_without_counting_it() -> None:
     frame.loc[frame["init"] == "b", "status"] = "failed"
     row, text = only(tell(frame))
     assert row["smallest_n"] == 0
-    assert text == "B cannot be told from a: fewer than two trainings on a side."
+    assert text == "b cannot be told from a: fewer than two trainings on a side."
 
 
 # How replicates are counted.
@@ -406,11 +408,24 @@ def test_time_is_said_only_where_it_is_known() -> None:
 # In short.
 
 
-def test_the_headline_counts_each_verdict() -> None:
-    rows = [{"verdict": word} for word in ("real", "luck", "real")]
-    assert headline(rows) == "2 real, 1 luck."
-    assert headline(rows[:1]) == "Real."
-    assert headline([]) == "Nothing was compared."
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Nothing was compared."),
+        (["not enough seeds"], "Not enough seeds."),
+        (["luck", "luck"], "Luck, in both comparisons."),
+        (["real"] * 3, "Real, in all 3 comparisons."),
+        (["real", "luck", "real"], "2 of 3 comparisons real, 1 luck."),
+    ],
+)
+def test_the_headline_counts_each_verdict(words: list[str], said: str) -> None:
+    assert headline([{"verdict": word} for word in words]) == said
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    found = doctest.testmod(sentences)
+    assert found.attempted
+    assert found.failed == 0
 
 
 @pytest.mark.parametrize("seed", range(40))

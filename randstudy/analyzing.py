@@ -171,7 +171,7 @@ def evidence(frame: pd.DataFrame, metric: str, question: Question) -> Evidence:
     known = roles(
         frame,
         metric,
-        factors=question.factors,
+        factors=question.factors or frame.attrs.get("factors", ()),
         replicates=question.replicate or None,
         maximize=question.maximize,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +34,12 @@ COLLAPSED = 1.5
 TUNED_BY = (("training", "batch_size"), ("training", "optimizer"), ("model",))
 """Fields whose best learning rate differs from level to level."""
 
+UNASKED = (
+    *("name", "question", "replicates", "arms", "repeat", "metric", "direction"),
+    *("compare", "evaluation", "resources", "tracking"),
+)
+"""Fields that a study may change and still ask the same: more replicates, another cadence."""
+
 MOST_PREDICTIONS = 500_000_000
 """Bytes of kept predictions that are read; beyond, the frame alone speaks."""
 
@@ -50,7 +57,7 @@ def gather(study: Study, store: Path) -> Evidence:
     frame = load(study, store=store, mix=True, provenance=True)
     data = _digest(found, ledger)
     declared = study.compare
-    text = "" if declared is None else declared.text
+    text = "" if declared is None else _asked(study, declared.text)
     return Evidence(
         name=study.name,
         question=study.question,
@@ -78,8 +85,28 @@ def gather(study: Study, store: Path) -> Evidence:
         full_batch=_full_batch(study),
         text=study.text,
         made=_made(study, frame),
-        command=f"randstudy run {study.document.file or study.name}",
+        command=_command(study),
     )
+
+
+def _command(study: Study) -> str:
+    """Return what to type to make a study again, overrides included."""
+    places = study.document.places.values()
+    sources = dict.fromkeys(str(place.file) for place in places if str(place.file)[:5] == "--set")
+    overrides = [f"--set {shlex.quote(source.removeprefix('--set '))}" for source in sources]
+    return " ".join(("randstudy run", str(study.document.file or study.name), *overrides))
+
+
+def _asked(study: Study, declaration: str) -> str:
+    """Return what a look is at: the declaration, and a digest of all that was held and crossed.
+
+    So a verdict found at one learning rate does not stand at another of the same study.
+    """
+    resolved = study.resolved()
+    kept = {name: value for name, value in resolved.items() if name not in UNASKED}
+    text = json.dumps(kept, sort_keys=True, default=str)
+    digest = blake2b(text.encode(), digest_size=8, person=b"randstudy.asked").hexdigest()
+    return f"{declaration} {digest}"
 
 
 def earlier(looks: list[Look], comparison: str, data: str) -> tuple[Look, ...]:

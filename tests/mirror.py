@@ -17,6 +17,17 @@ def trials(store: Path) -> Counter[str]:
     return Counter(trial for trial, _ in _runs(store, "trial"))
 
 
+def tags(store: Path, kind: str) -> dict[str, str]:
+    """Return the tags of the one live run of a kind."""
+    query = """
+        select tags.key, tags.value from tags join runs on runs.run_uuid = tags.run_uuid
+        join tags kinds on kinds.run_uuid = runs.run_uuid and kinds.key = 'randstudy.kind'
+        where runs.lifecycle_stage = 'active' and kinds.value = ?
+    """
+    with sqlite3.connect(store / "mlflow.db") as database:
+        return dict(database.execute(query, (kind,)))
+
+
 def metrics(store: Path) -> int:
     """Count the metric values of all live runs."""
     query = """

@@ -45,7 +45,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(study: Path, store: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "randstudy", "run", str(study), "--store", str(store)]
     return subprocess.Popen(
-        [*command, "--pack-size", "2", *options],
+        [*command, "--pack-size", "2", "--no-report", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -37,11 +37,31 @@ ONLY_IN = {
 """Foreign package -> the rooms (files or folders) that may import it, at any level of a module."""
 
 LAYERS = [
-    {"errors", "outcomes", "parts", "nearest", "streams", "places", "numerics", "sealed", "reports"},
+    {
+        "errors",
+        "outcomes",
+        "parts",
+        "nearest",
+        "streams",
+        "places",
+        "numerics",
+        "sealed",
+        "reports",
+    },
     {"analysis"},
     {"tasks", "models", "inits", "pruning", "optimizers"},
     {"recipe"},
-    {"design", "study", "trials", "packs", "orders", "replicates", "fields", "header", "comparison"},
+    {
+        "design",
+        "study",
+        "trials",
+        "packs",
+        "orders",
+        "replicates",
+        "fields",
+        "header",
+        "comparison",
+    },
     {"training", "ledger", "frame", "accounting", "scheduling", "lock", "targets", "plots"},
     {"evidence", "terminal", "report", "sources"},
     {"looking", "publishing", "analyzing"},

@@ -48,9 +48,9 @@ def study(**changes: Any) -> Study:
 
 
 def trained(one: Study, store: Path, **options: Any) -> tuple[Result, str]:
-    """Run a study; return the result and what was printed."""
+    """Run a study, without its report; return the result and what was printed."""
     out = io.StringIO()
-    return run(one, store, Options(**options), out), out.getvalue()
+    return run(one, store, Options(**({"report": False} | options)), out), out.getvalue()
 
 
 def values(one: Study, store: Path) -> pd.DataFrame:
@@ -134,9 +134,15 @@ def test_diverged_trials_are_final_and_counted(tmp_path: Path) -> None:
 
 
 def test_mlflow_holds_each_trial_once_and_nothing_runs(tmp_path: Path) -> None:
-    one = study(tracking={"enabled": True})
-    result, _ = trained(one, tmp_path)
+    one = study(tracking={"enabled": True}, compare={"factor": next(iter(SMALL["factors"]))})
+    result, _ = trained(one, tmp_path, report=True)
     assert result.mirror is not None
+    assert result.publication is not None, result.unpublished
+    (page,) = (tmp_path / "mlartifacts").rglob("report.html")
+    assert page.read_text() == result.publication.page.read_text()
+    assert (page.parent / "frame.parquet").exists()
+    note = mirror.tags(tmp_path, "study")["mlflow.note.content"]
+    assert result.publication.answer.headline in note
     assert (result.mirror.mirrored, result.mirror.behind) == (12, 0)
     assert set(mirror.trials(tmp_path)) == set(Ledger(tmp_path).index())
     assert set(mirror.trials(tmp_path).values()) == {1}

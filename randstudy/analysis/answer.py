@@ -20,6 +20,7 @@ from randstudy.analysis.gap import gap
 from randstudy.analysis.interactions import interactions
 from randstudy.analysis.layout import records
 from randstudy.analysis.looks import Look
+from randstudy.analysis.pairs import same
 from randstudy.analysis.power import power
 from randstudy.analysis.rank import rank, rank_stability
 from randstudy.analysis.reach import differences, new_data_interval
@@ -80,8 +81,8 @@ class Answer:
     @cached_property
     def _compared(self) -> pd.DataFrame:
         """The declared family, before sentences."""
-        declared = self.declared
-        if declared is None:
+        declared, accounts = self.declared, self.evidence.accounts
+        if declared is None or not (accounts.complete or self._begun(declared)):
             return pd.DataFrame(columns=list(COLUMNS))
         found = compare(
             self.layout,
@@ -92,12 +93,22 @@ class Answer:
             looks=self._looks,
             resampled=self.evidence.resampled,
         )
-        if not self.evidence.accounts.complete:
-            left = counted(self.evidence.accounts.left, "planned training")
-            verb = "is" if self.evidence.accounts.left == 1 else "are"
-            found["verdict"] = "withheld"
-            found["note"] = f"{left} {verb} missing; the verdict waits for the whole plan"
+        if not accounts.complete:
+            found["verdict"], found["note"] = "withheld", self._waiting
         return found
+
+    def _begun(self, declared: Declared) -> bool:
+        """Tell whether an incomplete plan has anything of the level that others are held against."""
+        column = self.layout.cells[declared.factor]
+        return declared.reference is None or bool(same(column, declared.reference).any())
+
+    @property
+    def _waiting(self) -> str:
+        """Say what an incomplete plan lacks."""
+        left = self.evidence.accounts.left
+        verb = "is" if left == 1 else "are"
+        told = counted(left, "planned training")
+        return f"{told} {verb} missing; the verdict waits for the whole plan"
 
     @property
     def _looks(self) -> list[Look]:
@@ -300,4 +311,6 @@ class Answer:
         """All verdicts in a line."""
         if self.declared is None:
             return "No comparison was declared, so there is no verdict: all of this is exploratory."
+        if not len(self.compare) and not self.evidence.accounts.complete:
+            return f"No verdict yet: {self._waiting}."
         return headline(records(self.compare))

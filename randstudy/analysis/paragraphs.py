@@ -31,6 +31,8 @@ def luck(answer: Answer) -> list[str]:
     if not len(random):
         return ["Nothing that is drawn was varied, so there is no luck to split by source."]
     axes = answer.evidence.axes
+    if not random["variance"].notna().any():
+        return ["Too few trainings finished to tell luck from anything."]
     if not (random["variance"] > 0).any():
         return ["No training differs from another of its cell."]
     said = _everywhere(answer, random) if len(axes) == 1 else [_sources(random)]

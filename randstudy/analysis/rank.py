@@ -89,7 +89,7 @@ def rank_stability(
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     names = ["n", "same_winner", "low", "high", "method", "note"]
     present = _present(layout)
-    if len(layout.cells) < 2 or present < 2:
+    if len(layout.cells) < 2 or present < 2 or not len(layout.values):
         return pd.DataFrame(columns=names)
     table = rank(layout, seed=seed, resamples=1)
     winner = int(layout.cells.index[layout.cells["cell"] == table["cell"].iloc[0]][0])

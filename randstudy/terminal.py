@@ -131,7 +131,7 @@ def verdict(answer: Answer, width: int = WIDTH) -> str:
 
 
 def closing(answer: Answer, width: int = WIDTH) -> str:
-    """Write what a run ends with: the verdict, or which luck there is where nothing was declared."""
+    """Write what a run ends with: the verdict, or where none was declared, which luck there is."""
     if answer.declared is not None:
         return verdict(answer, width)
     told = [*paragraphs.luck(answer), *paragraphs.test_set(answer), *paragraphs.winners(answer)]

@@ -98,7 +98,7 @@ class Answer:
         return found
 
     def _begun(self, declared: Declared) -> bool:
-        """Tell whether an incomplete plan has anything of the level that others are held against."""
+        """Tell whether an incomplete plan has anything of the reference level."""
         column = self.layout.cells[declared.factor]
         return declared.reference is None or bool(same(column, declared.reference).any())
 

@@ -32,7 +32,8 @@ def luck(answer: Answer) -> list[str]:
         return ["Nothing that is drawn was varied, so there is no luck to split by source."]
     axes = answer.evidence.axes
     if not random["variance"].notna().any():
-        return ["Too few trainings finished to tell luck from anything."]
+        told = next((note for note in random["note"] if note), "too few trainings finished")
+        return [capital(f"{told}.")]
     if not (random["variance"] > 0).any():
         return ["No training differs from another of its cell."]
     said = _everywhere(answer, random) if len(axes) == 1 else [_sources(random)]

@@ -87,12 +87,22 @@ def test_runs_of_several_cells_are_not_said_to_be_of_one() -> None:
     assert said == ["All spread between trainings of one cell is luck of the run."]
 
 
+EQUAL = "No training differs from another of its cell."
+SINGLE = "Each cell has one training, so no luck can be seen."
+
+
 @pytest.mark.parametrize(
-    "values", [{"a": [0.5] * 4, "b": [0.5] * 4}, {"a": [0.9], "b": [0.8]}, {"a": [0.9]}]
+    ("values", "sentence"),
+    [
+        ({"a": [0.5] * 4, "b": [0.5] * 4}, EQUAL),
+        ({"a": [0.9], "b": [0.8]}, SINGLE),
+        ({"a": [0.9]}, SINGLE),
+    ],
 )
-def test_where_nothing_moved_that_is_all_that_is_said(values: Mapping[str, list[float]]) -> None:
-    said = paragraphs.luck(answer_of(one_stream(values), "init"))
-    assert said == ["No training differs from another of its cell."]
+def test_where_nothing_moved_that_is_all_that_is_said(
+    values: Mapping[str, list[float]], sentence: str
+) -> None:
+    assert paragraphs.luck(answer_of(one_stream(values), "init")) == [sentence]
 
 
 @pytest.mark.parametrize(

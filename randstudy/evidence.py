@@ -11,7 +11,9 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from randstudy import __version__
 from randstudy.accounting import Account, account
@@ -203,13 +205,21 @@ def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
     def read() -> Examples:
         predictions = frame.predictions
         known = targets(study, predictions.index)
+        logits = _logits(frame, predictions.index) if study.evaluation.logits else None
         common = known.common(predictions.index)
         if common is not None:
-            return Examples(predictions, common)
+            return Examples(predictions, common, logits)
         rows = pd.DataFrame(known.rows(predictions.index), index=predictions.index)
-        return Examples(predictions, rows)
+        return Examples(predictions, rows, logits)
 
     return read
+
+
+def _logits(frame: Frame, trials: pd.Index[str]) -> NDArray[np.float32] | None:
+    """Return the kept logits in the order of the predictions; None where a trial kept none."""
+    kept = frame.logits
+    rows = pd.Index(kept.trials).get_indexer(trials)
+    return None if (rows < 0).any() or not len(rows) else kept.values[rows]
 
 
 def _data_cells(study: Study) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pandas as pd
 
 from randstudy.analysis.batch_sizes import batch_sizes
+from randstudy.analysis.calibration import calibration, confidence, difficulty
 from randstudy.analysis.cells import BEST_OF, best_of, cells
 from randstudy.analysis.compare import COLUMNS, Declared, compare, explore
-from randstudy.analysis.curves import curves
+from randstudy.analysis.crossings import crossings
+from randstudy.analysis.curves import curves, steps_to_target
 from randstudy.analysis.effects import effects
 from randstudy.analysis.evidence import Evidence
 from randstudy.analysis.examples import Examples
@@ -34,6 +37,9 @@ from randstudy.errors import DataError, RandstudyError
 
 MOST_MATRIX = 30
 """Cells up to which each is held against each other."""
+
+MOST_CROSSED = 12
+"""Cells up to which each curve is held against each."""
 
 BATCH_SIZES = ("batch_size", "training.batch_size")
 
@@ -239,6 +245,32 @@ class Answer:
         return stability(self.evidence.frame, examples, factors=self.evidence.roles.factors)
 
     @cached_property
+    def difficulty(self) -> pd.DataFrame:
+        """How many of all trainings are right on each test example."""
+        return self._by_example("difficulty", difficulty)
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """How often a class is true where a share of seeds predicts it."""
+        return self._by_example("calibration", calibration)
+
+    @cached_property
+    def confidence(self) -> pd.DataFrame:
+        """How well trainings know what they know; only where logits were kept."""
+        examples, _ = self.examples
+        if examples is not None and examples.logits is None:
+            self.notes["confidence"] = "no logits were kept (evaluation: {logits: true})"
+            return pd.DataFrame()
+        return self._by_example("confidence", confidence)
+
+    def _by_example(self, name: str, make: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+        examples, told = self.examples
+        if examples is None or len(self.layout.cells) > MOST_CURVES:
+            self.notes[name] = told or f"more than {MOST_CURVES} cells"
+            return pd.DataFrame()
+        return make(self.evidence.frame, examples, factors=self.evidence.roles.factors)
+
+    @cached_property
     def winners(self) -> pd.DataFrame:
         """The best of k seeds on one half of the test set, seen on the other."""
         examples, told = self.examples
@@ -292,6 +324,31 @@ class Answer:
             return math.nan
         last = table.groupby("cell", sort=False)["mean"].last()
         return float(last.min() if self.evidence.roles.maximize else last.max())
+
+    @cached_property
+    def steps_to_target(self) -> pd.DataFrame:
+        """Steps to what the worst cell comes to, by cell."""
+        raw, metric, roles = self._raw_curves, self.curve_metric, self.evidence.roles
+        if raw is None or metric is None or math.isnan(self.target):
+            self.notes["steps_to_target"] = "no curves"
+            return pd.DataFrame()
+        return steps_to_target(
+            self.evidence.frame,
+            raw,
+            metric,
+            self.target,
+            factors=roles.factors,
+            maximize=roles.maximize,
+        )
+
+    @cached_property
+    def crossings(self) -> pd.DataFrame:
+        """Where the mean curves of two cells cross; only among `MOST_CROSSED` cells or fewer."""
+        raw, metric = self._raw_curves, self.curve_metric
+        if raw is None or metric is None or not 1 < len(self.layout.cells) <= MOST_CROSSED:
+            self.notes["crossings"] = f"no curves, one cell, or more than {MOST_CROSSED}"
+            return pd.DataFrame()
+        return crossings(self.evidence.frame, raw, metric, factors=self.evidence.roles.factors)
 
     @cached_property
     def batch_sizes(self) -> pd.DataFrame:

@@ -150,7 +150,7 @@ class Contents:
         return Part(
             "Is it the seed or the test set?",
             tuple(told),
-            self._drawn("churn"),
+            self._drawn("churn", "difficulty"),
             self._table(
                 "stability",
                 title,

@@ -128,6 +128,9 @@ def _plans(found: Material) -> Iterator[Plan]:
     table = by_rank(tables["stability"])
     alt = "How unlike the seeds of each cell are, example by example."
     yield "churn", alt, table, lambda: plots.churn(by_rank(tables["stability"]))
+    table = tables["difficulty"]
+    alt = "How many trainings are right on a test example, over all examples."
+    yield "difficulty", alt, table, lambda: plots.difficulty(tables["difficulty"])
     table = tables["winners"]
     alt = "The best of several seeds where it was chosen, and on other examples."
     yield "winners", alt, table, told(plots.winners, table)

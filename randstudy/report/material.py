@@ -13,7 +13,8 @@ from randstudy.errors import RandstudyError
 TABLES = (
     *("compare", "explored", "cells", "rank", "best_of", "rank_stability", "superiority"),
     *("variance", "effects", "interactions", "power", "stability", "winners", "curves"),
-    *("batch_sizes", "gap"),
+    *("batch_sizes", "gap", "difficulty", "calibration", "confidence"),
+    *("steps_to_target", "crossings"),
 )
 """Names of an answer's tables, which are those of the files too."""
 

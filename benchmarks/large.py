@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     known = evidence(options.trials, options.cells, options.steps)
     told = Answer(known)
-    print(f"{len(known.frame):,} trials in {len(told.cells):,} cells, {options.steps} steps")
+    print(f"{len(known.frame):,} trials in {len(told.layout.cells):,} cells, {options.steps} steps")
     with tempfile.TemporaryDirectory() as folder:
         parts: dict[str, Callable[[], object]] = {
             "cells": lambda: told.cells,

@@ -195,7 +195,7 @@ CASES: tuple[Case, ...] = (
     *(
         Case(
             topic="margin",
-            setting=f"{levels} levels truly at the margin, {n} pairs",
+            setting=f"{levels} truly at the margin, {n} pairs",
             claim="called luck or negligible",
             high=0.05,
             simulate=false_luck(levels, n, margin),

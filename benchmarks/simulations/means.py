@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from benchmarks.simulations.case import Case
 from randstudy.analysis.intervals import mean_interval, share_interval, trimmed_interval
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
+
+RESAMPLES = 1000
 
 COLLAPSE, GOOD, CHANCE = 0.05, 0.97, 0.1
 
@@ -55,8 +58,32 @@ def _means() -> list[Case]:
             simulate=covers(draw, true, n),
         )
         for name, (draw, true, low) in DISTRIBUTIONS.items()
-        for n in (3, 5, 10, 30)
+        for n in (3, 5, 10, 20, 30)
     ]
+
+
+def bootstrap(draw: Draw, true: float, n: int) -> Callable[[int, np.random.Generator], int]:
+    """Return a simulation of the interval that was not chosen: BCa (Efron, JASA, 1987)."""
+
+    def simulate(count: int, generator: np.random.Generator) -> int:
+        weights = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+        samples = draw(generator, (count, n))
+        return sum(_bca(sample, weights, true) for sample in samples)
+
+    return simulate
+
+
+def _bca(sample: NDArray[np.float64], weights: NDArray[np.float64], true: float) -> bool:
+    """Tell whether the bias-corrected and accelerated interval of a mean holds the truth."""
+    means, centre = np.sort(weights @ sample), sample.mean()
+    below = (means < centre).mean() + (means == centre).mean() / 2
+    bias = special.ndtri(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    away = centre - sample
+    skew = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
+    reach = bias + special.ndtri([0.025, 0.975])
+    tails = special.ndtr(bias + reach / (1 - skew * reach))
+    places = np.clip(np.round(tails * (RESAMPLES + 1) - 1).astype(int), 0, RESAMPLES - 1)
+    return bool(means[places[0]] <= true <= means[places[1]])
 
 
 def _trimmed(draw: Draw, n: int) -> Callable[[int, np.random.Generator], int]:
@@ -78,6 +105,16 @@ def _shares(share: float, n: int) -> Callable[[int, np.random.Generator], int]:
 
 CASES: tuple[Case, ...] = (
     *_means(),
+    *(
+        Case(
+            topic="mean of a cell, BCa bootstrap",
+            setting=f"{name}, n = {n}",
+            claim="95 % interval covers",
+            simulate=bootstrap(*DISTRIBUTIONS[name][:2], n),
+        )
+        for name in ("normal", "t with 3 df", "gamma(4)", "exponential", "lognormal")
+        for n in (20, 30)
+    ),
     *(
         Case(
             topic="interquartile mean",

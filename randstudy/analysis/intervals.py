@@ -10,8 +10,8 @@ crossed t
 none
     Fewer than two trainings, no spread among them, or a crossing with gaps.
 
-Student t is used at every n: in simulations it covers at least as well as the bias-corrected
-bootstrap at n = 20, 30 and 60 for every distribution tried (docs/statistics.md).
+Student t is used at every n: in simulations it covers at least as well as the bias-corrected and
+accelerated bootstrap at n = 20 and 30 for every distribution tried (docs/statistics.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from randstudy import intervals
+from randstudy.analysis.intervals import mean_interval
 from randstudy.design import Design
 from randstudy.ledger import Ledger
 from randstudy.tracking import sync
@@ -72,11 +72,14 @@ def test_cells_hold_mean_sd_and_interval_along_the_curves(store: Store) -> None:
     sync(asked, store.path)
     _, cell = store.only("cell")
     ends = np.array([value(trial) for trial in trials])
-    low, high = intervals.interval(ends)
+    found = mean_interval(ends)
     points = cell["points"]
     assert points["test_accuracy_mean", 102] == pytest.approx(ends.mean(), abs=1e-15)
     assert points["test_accuracy_sd", 102] == pytest.approx(ends.std(ddof=1), abs=1e-15)
-    assert (points["test_accuracy_low", 102], points["test_accuracy_high", 102]) == (low, high)
+    assert (points["test_accuracy_low", 102], points["test_accuracy_high", 102]) == (
+        found.low,
+        found.high,
+    )
     assert points["validation_accuracy_mean", 34] == pytest.approx(0.5 * ends.mean(), abs=1e-15)
     assert points["train_loss_high", 68] > points["train_loss_mean", 68]
     assert (points["n", 102], points["diverged", 102], points["failed", 102]) == (5, 0, 0)

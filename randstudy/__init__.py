@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from randstudy.design import Design, Trial
     from randstudy.frame import Frame, load
     from randstudy.ledger import Ledger
+    from randstudy.looking import answer
     from randstudy.study import Study
 
 _HOMES = {
@@ -21,10 +22,11 @@ _HOMES = {
     "Ledger": "ledger",
     "Study": "study",
     "Trial": "design",
+    "answer": "looking",
     "load": "frame",
 }
 
-__all__ = ["Design", "Frame", "Ledger", "Study", "Trial", "__version__", "load"]
+__all__ = ["Design", "Frame", "Ledger", "Study", "Trial", "__version__", "answer", "load"]
 
 
 def __getattr__(name: str) -> Any:

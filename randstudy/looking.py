@@ -13,16 +13,23 @@ from randstudy.ledger import Ledger
 from randstudy.study import Study
 
 
-def answer(study: Study, store: Path) -> Answer:
+def answer(study: Study | str | Path, store: str | Path = "results") -> Answer:
     """Return the answer to a study's question, and record the look at its verdicts.
 
     Only a verdict on a complete plan is a look, and only once for the same outcomes.
+
+    Parameters
+    ----------
+    study : the study, or its file.
+    store : folder that holds the ledger.
 
     Raises
     ------
     RandstudyError
         The store holds nothing of the study, or is damaged.
     """
+    study = study if isinstance(study, Study) else Study.load(study)
+    store = Path(store).absolute()
     found = Answer(gather(study, store))
     if found.evidence.frame.empty:
         told = f"train it with: {found.evidence.command} --store {store}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from randstudy.analysis.effects import effects
 from randstudy.analysis.evidence import Evidence
 from randstudy.analysis.examples import Examples
 from randstudy.analysis.gap import gap
+from randstudy.analysis.importance import importance
 from randstudy.analysis.interactions import interactions
 from randstudy.analysis.layout import records
 from randstudy.analysis.looks import Look
@@ -40,6 +42,9 @@ MOST_MATRIX = 30
 
 MOST_CROSSED = 12
 """Cells up to which each curve is held against each."""
+
+CONTINUOUS = 8
+"""Distinct numbers from which on a factor counts as continuous."""
 
 BATCH_SIZES = ("batch_size", "training.batch_size")
 
@@ -78,6 +83,14 @@ class Answer:
             caveat=self.evidence.caveat,
             minutes_per_replicate=self.evidence.minutes_per_replicate,
         )
+
+    def _repr_html_(self) -> str:
+        """Show question, verdicts and cells in a notebook."""
+        said = [self.evidence.question, self.headline, *self.compare["sentence"]]
+        parts = [f"<p>{escape(one)}</p>" for one in said if one]
+        tables = [table for table in (self.compare, self.cells) if len(table)]
+        shown = [table.dropna(axis=1, how="all").to_html(index=False) for table in tables]
+        return "\n".join(parts + shown)
 
     @property
     def declared(self) -> Declared | None:
@@ -214,6 +227,20 @@ class Answer:
     def effects(self) -> pd.DataFrame:
         """Analysis of variance of the factors."""
         return effects(self.layout)
+
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """How much continuous factors matter; empty where all have few levels."""
+        cells = self.layout.cells
+        continuous = [
+            name
+            for name in self.evidence.roles.factors
+            if pd.api.types.is_numeric_dtype(cells[name]) and cells[name].nunique() >= CONTINUOUS
+        ]
+        if not continuous:
+            self.notes["importance"] = f"no factor has {CONTINUOUS} or more numbers as levels"
+            return pd.DataFrame()
+        return importance(self.layout)
 
     @cached_property
     def interactions(self) -> dict[tuple[str, str], pd.DataFrame]:

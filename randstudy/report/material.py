@@ -14,7 +14,7 @@ TABLES = (
     *("compare", "explored", "cells", "rank", "best_of", "rank_stability", "superiority"),
     *("variance", "effects", "interactions", "power", "stability", "winners", "curves"),
     *("batch_sizes", "gap", "difficulty", "calibration", "confidence"),
-    *("steps_to_target", "crossings"),
+    *("steps_to_target", "crossings", "importance"),
 )
 """Names of an answer's tables, which are those of the files too."""
 

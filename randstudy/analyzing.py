@@ -17,12 +17,13 @@ from randstudy.analysis.compare import Declared
 from randstudy.analysis.evidence import Evidence, accounts_of
 from randstudy.analysis.layout import lay_out
 from randstudy.analysis.looks import Look
-from randstudy.analysis.roles import roles
+from randstudy.analysis.pairs import split_axis
+from randstudy.analysis.roles import Roles, roles
 from randstudy.analysis.score_shares import probability_of_improvement
 from randstudy.analysis.scores import aggregate_scores
 from randstudy.errors import RandstudyError
 
-ARM = "arm"
+ARM, ROW = "arm", "row number"
 
 UNKNOWN = Look(number=0, comparison="", data="", n="", verdicts={}, estimates={})
 """An earlier look at a table, of which nothing is kept but that it was made."""
@@ -79,6 +80,7 @@ def analyze(question: Question) -> Finding:
     RandstudyError
         The table cannot be read, or has no such column.
     """
+    _refuse_contradictions(question)
     frame = sources.read(question.place, tracking_uri=question.tracking_uri)
     notes = tuple(frame.attrs.get("notes", ()))
     if frame.attrs.get("kind") == "curves":
@@ -89,8 +91,12 @@ def analyze(question: Question) -> Finding:
     elif question.arms:
         found = _trials(*_arms(frame, question))
     else:
+        if not question.metric:
+            raise RandstudyError(f"name the column to analyse with --metric; {_numbers(frame)}")
         metrics = sources.metrics_matching(frame, question.metric)
         several = len(metrics) > 1
+        if several and question.compare:
+            raise RandstudyError("--compare goes with one metric; run it once for each")
         found = (
             _metrics(frame, metrics, question) if several else _trials(frame, metrics[0], question)
         )
@@ -98,21 +104,40 @@ def analyze(question: Question) -> Finding:
     return Finding(text, found.tables, notes)
 
 
+def _refuse_contradictions(question: Question) -> None:
+    """Stop for options that would otherwise be left out in silence."""
+    if (question.task or question.tasks) and question.compare:
+        raise RandstudyError("a table of scores compares all algorithms; leave --compare out")
+    given = {
+        "--reference": question.reference is not None,
+        "--smallest-difference": question.smallest_difference is not None,
+        "--alpha": question.alpha != Question.alpha,
+        "--look": question.look != Question.look,
+    }
+    if question.compare is None:
+        for name in (one for one, there in given.items() if there):
+            raise RandstudyError(f"{name} goes with --compare FACTOR, which declares a comparison")
+
+
+def _numbers(frame: pd.DataFrame) -> str:
+    names = [str(name) for name in frame.select_dtypes("number").columns]
+    return f"numbers are in {', '.join(names[:12]) or 'no column'}"
+
+
 def _arms(frame: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, str, Question]:
     """Turn columns that are arms into a factor, rows into replicates."""
     if len(question.metric) != 1:
         raise RandstudyError("name with --metric what the columns of --arms measure, one word")
     name, replicate = question.metric[0], next(iter(question.replicate), None)
-    long = sources.melt_arms(frame, question.arms, name, replicate=replicate, arm=ARM)
-    numbers = [str(one) for one in long.columns if one not in (ARM, name, *question.factors)]
-    asked = Question(
-        **{
-            **vars(question),
-            "factors": (ARM, *question.factors),
-            "replicate": [replicate] if replicate else numbers[-1:],
-        }
+    if replicate is None:
+        # In a wide table a row is a replicate: its arms are a pair.
+        replicate = ROW
+        frame = frame.assign(**{ROW: range(len(frame))})
+    long = sources.melt_arms(
+        frame, question.arms, name, replicate=replicate, keep=question.factors, arm=ARM
     )
-    return long, name, asked
+    asked = {"factors": (ARM, *question.factors), "replicate": (replicate,)}
+    return long, name, Question(**{**vars(question), **asked})
 
 
 def _scores(frame: pd.DataFrame, question: Question) -> Finding:
@@ -155,6 +180,8 @@ def _trials(frame: pd.DataFrame, metric: str, question: Question) -> Finding:
         "power": told.power,
     }
     parts = [terminal.cells(told.cells, told.evidence.roles)]
+    if question.maximize is None:
+        parts.append(_direction(told.evidence.roles))
     if len(told.layout.cells) > 1:
         parts.append(terminal.compare(told))
     if told.layout.paired and told.layout.axes:
@@ -166,8 +193,16 @@ def _trials(frame: pd.DataFrame, metric: str, question: Question) -> Finding:
     return Finding("\n\n".join(parts), tables)
 
 
+def _direction(known: Roles) -> str:
+    """Say which way is taken for better, as its name alone told."""
+    better, other = ("larger", "--minimize") if known.maximize else ("smaller", "--maximize")
+    return f"Taken for granted: {better} {known.metric} is better ({other} if not)."
+
+
 def evidence(frame: pd.DataFrame, metric: str, question: Question) -> Evidence:
     """Return a table as evidence; nothing is known of how it was made."""
+    if metric.endswith("accuracy") and frame[metric].abs().max() > 1:
+        frame = frame.assign(**{metric: frame[metric] / 100})
     known = roles(
         frame,
         metric,
@@ -175,18 +210,21 @@ def evidence(frame: pd.DataFrame, metric: str, question: Question) -> Evidence:
         replicates=question.replicate or None,
         maximize=question.maximize,
     )
-    factor = question.compare or (ARM if question.arms else None)
     declared = None
-    if factor is not None:
+    if question.compare is not None:
         declared = Declared(
-            factor=factor,
+            factor=question.compare,
             reference=question.reference,
             smallest_difference=question.smallest_difference,
             alpha=question.alpha,
         )
-    elif question.reference is not None or question.smallest_difference is not None:
-        raise RandstudyError("--reference and --smallest-difference need --compare FACTOR")
     layout = lay_out(frame, known)
+    if not len(layout.values):
+        raise RandstudyError(f"column {metric!r} holds no number in {len(frame):,} rows")
+    if question.test_share is not None and split_axis(layout) is None:
+        there = ", ".join(known.replicates) or "no column"
+        told = "call the one that redraws the data split or fold"
+        raise RandstudyError(f"--test-share needs a replicate of splits; there is {there}: {told}")
     return Evidence(
         name=Path(question.place).name,
         frame=frame,

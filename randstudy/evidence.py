@@ -198,7 +198,7 @@ def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
     """Return how to read the kept predictions, None where there are none to read."""
     sizes = {cell.recipe.data.sizes().test for cell in _data_cells(study)}
     size = len(frame) * max(sizes, default=0)
-    kept = study.evaluation.predictions and study.metric.endswith("accuracy")
+    kept = study.evaluation.predictions and study.metric == "test_accuracy"
     if not kept or not len(frame) or len(sizes) > 1 or size > MOST_PREDICTIONS:
         return None
 
@@ -237,10 +237,11 @@ def _varies(axes: tuple[Factor, ...], section: str) -> bool:
 
 
 def _resampled(study: Study) -> float | None:
-    """Return test over training examples, where the `split` stream redraws one data set."""
+    """Return examples measured over training examples, where `split` redraws one data set."""
     cells = _data_cells(study)
+    measured = "validation" if study.metric.startswith("validation") else "test"
     ratios = {
-        cell.recipe.data.sizes().test / cell.recipe.data.sizes().train
+        getattr(cell.recipe.data.sizes(), measured) / cell.recipe.data.sizes().train
         for cell in cells
         if "split" in cell.recipe.streams() and "data" not in cell.recipe.streams()
     }

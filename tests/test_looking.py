@@ -247,7 +247,7 @@ def test_what_another_declaration_decided_does_not_stand(tmp_path: Path) -> None
 def test_the_last_decision_stands_until_another_is_made(
     now: Verdict, before: list[tuple[str, float]], estimate: float, stands: str
 ) -> None:
-    assert standing(now, before, estimate) == stands
+    assert standing(now, before, estimate, 1.0) == stands
 
 
 def test_a_look_is_kept_as_it_was(tmp_path: Path) -> None:

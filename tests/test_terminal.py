@@ -298,7 +298,7 @@ def test_the_sizes_are_those_of_the_table_and_the_designs_stand_in_full() -> Non
 
 def test_sizes_without_a_smallest_difference_say_what_is_missing() -> None:
     text = terminal.power(answer_of(simulated(), "init"))
-    assert text.endswith("The study does not say which difference matters.")
+    assert text.endswith("Nobody said which difference matters.")
     assert row(text, "he against xavier  paired")[-6:] == [NONE] * 6
     check(text)
 

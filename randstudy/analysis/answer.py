@@ -65,7 +65,8 @@ class Answer:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """Each cell on its own."""
-        return cells(self.layout, collapse=self.evidence.collapse)
+        evidence = self.evidence
+        return cells(self.layout, collapse=evidence.collapse, resampled=evidence.resampled)
 
     @cached_property
     def best_of(self) -> pd.DataFrame:
@@ -394,6 +395,8 @@ class Answer:
     def headline(self) -> str:
         """All verdicts in a line."""
         if self.declared is None:
+            if len(self.layout.cells) == 1:
+                return "One cell, so there is nothing to compare: which luck is there?"
             return "No comparison was declared, so there is no verdict: all of this is exploratory."
         if not len(self.compare) and not self.evidence.accounts.complete:
             return f"No verdict yet: {self._waiting}."

@@ -21,6 +21,7 @@ from randstudy.analysis.intervals import (
     trimmed_interval,
 )
 from randstudy.analysis.layout import Layout, layout_of
+from randstudy.analysis.pairs import corrected, split_axis
 
 NUMBERS = ("n", "mean", "sd", "low", "high", "method", "note")
 SPREAD = ("median", "q25", "q75", "least", "most", "iqm", "iqm_low", "iqm_high")
@@ -39,6 +40,7 @@ def cells(
     maximize: bool | None = None,
     level: float = LEVEL,
     collapse: float | None = None,
+    resampled: float | None = None,
 ) -> pd.DataFrame:
     """Sum up a metric in each cell, in the frame's order of cells.
 
@@ -49,6 +51,8 @@ def cells(
     level : of the intervals.
     collapse : finished trainings no better than this count as collapsed (an accuracy near chance);
         missing where it is not given.
+    resampled : test over training examples, where a stream splits one data set anew; without it
+        such cells have no interval (`randstudy.analysis.pairs.corrected`).
 
     Returns
     -------
@@ -60,7 +64,8 @@ def cells(
     """
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     rows = [
-        _cell(layout, number, level, collapse) | _counts(layout.cells.iloc[number], level)
+        _cell(layout, number, level, collapse, resampled)
+        | _counts(layout.cells.iloc[number], level)
         for number in range(len(layout.cells))
     ]
     names = [*NUMBERS, *SPREAD, *SHARES, "no_value"]
@@ -70,19 +75,26 @@ def cells(
     return pd.concat([left, found], axis=1)
 
 
-def _cell(layout: Layout, number: int, level: float, collapse: float | None) -> dict[str, Any]:
+def _cell(
+    layout: Layout, number: int, level: float, collapse: float | None, resampled: float | None
+) -> dict[str, Any]:
     """Return the numbers of one cell's values."""
     grid = layout.grid(number)
     values = grid[np.isfinite(grid)]
-    whole = mean_interval(grid, level)
+    axes = layout.consumed(number)
+    whole_split = split_axis(layout)
+    split = axes.index(whole_split) if whole_split in axes else None
+    whole = corrected(mean_interval(grid, level), grid, split, resampled)
     middle = trimmed_interval(values, level)
     quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]) if len(values) else [math.nan] * 5
     least, q25, median, q75, most = (float(one) for one in quartiles)
     collapsed: Any = pd.NA
     if collapse is not None:
         collapsed = int(_no_better(values, collapse, layout.roles.maximize).sum())
-    # Crossed trainings are not independent, and no interval of a trimmed mean allows for that.
-    ends = (middle.low, middle.high) if grid.ndim == 1 else (math.nan, math.nan)
+    # Crossed or resampled trainings are not independent, and no interval of a trimmed mean allows
+    # for that.
+    alone = grid.ndim == 1 and split is None
+    ends = (middle.low, middle.high) if alone else (math.nan, math.nan)
     return {
         "n": whole.n,
         "mean": whole.estimate,
@@ -151,7 +163,7 @@ def best_of(
         if not layout.roles.maximize:
             values = values[::-1]
         lost = int(layout.cells["diverged"].iloc[number])
-        crossed = len(layout.consumed(number)) > 1
+        crossed = len(layout.consumed(number)) > 1 or split_axis(layout) is not None
         n = len(values) + lost
         for k in (size for size in sizes if lost < size <= n):
             found = {"cell": label, "k": k, "expected": float(values @ best_weights(n, k)[lost:])}
@@ -168,7 +180,7 @@ def _jackknifed(
     nothing = {"low": math.nan, "high": math.nan}
     n = len(values) + lost
     if crossed:
-        return nothing | {"note": "crossed trainings are not independent"}
+        return nothing | {"note": "crossed or resampled trainings are not independent"}
     if 2 * k > n:
         return nothing | {"note": "k is more than half of n"}
     weights = best_weights(n - 1, k)[lost:]

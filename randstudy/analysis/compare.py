@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from randstudy.analysis.intervals import LEVEL, Interval
+from randstudy.analysis.intervals import Interval
 from randstudy.analysis.layout import Layout, layout_of
 from randstudy.analysis.looks import Look, spent
 from randstudy.analysis.pairs import Pair, correlation, hedges_g, matching, pair
@@ -34,7 +34,7 @@ COLUMNS = (
     ),
     *("mean_level", "mean_reference", "missing_pairs", "lost", "r", "g", "superiority"),
     *("superiority_low", "superiority_high", "sign_flip_p", "smallest_difference"),
-    *("smallest_n", "sd", "sd_arm"),
+    *("smallest_n", "axes", "ratio", "sd", "sd_arm", "next_alpha"),
     *("needed", "needed_low", "needed_high", "more", "contexts"),
 )
 
@@ -92,26 +92,29 @@ def compare(
     high, n, method, df, p, Holm's p; the interval that decides (at the alpha of this look and
     Holm's step); verdict and note; means; missing_pairs and lost (diverged or without a value);
     r over pairs; Hedges g; P(level beats reference) with Clopper-Pearson interval; the exact
-    sign-flip p; smallest_n (replicates of the shortest axis or smaller arm), sd of a replicate's
-    difference (of an arm where unpaired) and sd_arm; and the replicates needed to settle
-    smallest_difference at this sd, with the range from its 90 % interval, and how many more.
+    sign-flip p; smallest_n (replicates of the shortest axis or smaller arm), axes (crossed), ratio
+    (of resampled splits), sd of a replicate's difference (of an arm where unpaired) and sd_arm; and
+    the replicates (on each axis) with which the next look settles smallest_difference at this sd,
+    with the range from its 90 % interval, and how many more.
 
     Raises
     ------
     RandstudyError
-        No such factor or level.
+        No such factor or level; alpha, smallest_difference or resampled out of bounds.
     """
+    _refuse(alpha, smallest_difference, resampled)
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     levels, reference = _levels(layout, factor, reference)
     number = 1 + len(looks)
-    share = spent(alpha, number)
+    share, following = (spent(alpha, number + more) if declared else alpha for more in (0, 1))
     sides = [
         pair(layout, factor, level, reference, resampled=resampled)
         for level in levels
         if matching(layout, factor, level, reference)[0]
     ]
     p = [_p(side.difference) for side in sides]
-    adjusted, alphas = holm(p), decisive_alphas(p, share)
+    adjusted = holm(p)
+    alphas = decisive_alphas(p, share) if declared else [share] * len(p)
     rows = []
     for side, one, two, own in zip(sides, p, adjusted, alphas, strict=True):
         row = _numbers(side, layout.roles.maximize) | {
@@ -123,9 +126,20 @@ def compare(
             "smallest_difference": math.nan if smallest_difference is None else smallest_difference,
         }
         row |= _decided(side, row, own, smallest_difference, declared, looks)
-        row |= _sizes(side, smallest_difference, 1 - own if own == own else LEVEL)
+        # More replicates are judged at the next look, at what that spends.
+        row["next_alpha"] = following * (own / share if own == own else 1 / len(sides))
+        row |= _sizes(side, smallest_difference, 1 - row["next_alpha"])
         rows.append(row)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _refuse(alpha: float, margin: float | None, resampled: float | None) -> None:
+    """Stop for numbers that no comparison can have."""
+    if not 0 < alpha <= 0.5:
+        raise RandstudyError(f"alpha is {alpha:g}; it must be above 0 and at most 0.5")
+    for name, value in (("smallest_difference", margin), ("resampled", resampled)):
+        if value is not None and not 0 < value < math.inf:
+            raise RandstudyError(f"{name} is {value:g}; it must be above 0 and finite")
 
 
 def _levels(layout: Layout, factor: str, reference: Any) -> tuple[list[Any], Any]:
@@ -136,11 +150,21 @@ def _levels(layout: Layout, factor: str, reference: Any) -> tuple[list[Any], Any
     levels = list(dict.fromkeys(layout.cells[factor].tolist()))
     if reference is None and levels:
         reference = levels[0]
-    found = [one for one in levels if one == reference or str(one) == str(reference)]
+    found = [one for one in levels if one == reference or _alike(one, reference)]
     if not found:
         there = ", ".join(map(str, levels))
         raise RandstudyError(f"{factor} has no level {reference!r} to compare with; it has {there}")
     return [one for one in levels if one is not found[0] and one != found[0]], found[0]
+
+
+def _alike(level: Any, written: Any) -> bool:
+    """Tell whether a level is what somebody wrote: the same text, or the same number."""
+    if str(level).lower() == str(written).lower():
+        return True
+    try:
+        return float(level) == float(written)
+    except (TypeError, ValueError):
+        return False
 
 
 def _p(found: Interval) -> float:
@@ -153,14 +177,7 @@ def _p(found: Interval) -> float:
 def _numbers(side: Pair, maximize: bool) -> dict[str, Any]:
     """Return what two levels come to, before any decision."""
     found = side.difference
-    single = side.paired and side.a.ndim == 1
-    a, b = side.a.ravel(), side.b.ravel()
-    beats = paired_superiority if side.paired else unpaired_superiority
-    chance = beats(a, b, maximize=maximize)
-    if side.paired and not single:
-        # Crossed pairs are not independent: the share stands, a binomial interval would not.
-        chance = (chance[0], math.nan, math.nan)
-    axis = side.smallest
+    chance = _chance(side, maximize)
     return {
         "level": side.level,
         "reference": side.reference,
@@ -171,8 +188,8 @@ def _numbers(side: Pair, maximize: bool) -> dict[str, Any]:
         "pairs": side.a.size if side.paired else 0,
         "method": ("paired " if side.paired and found.known else "") + found.method,
         "df": found.df,
-        "mean_level": float(a.mean()) if a.size else math.nan,
-        "mean_reference": float(b.mean()) if b.size else math.nan,
+        "mean_level": side.means[0],
+        "mean_reference": side.means[1],
         "missing_pairs": side.missing,
         "lost": sum(side.lost),
         "r": correlation(side),
@@ -180,12 +197,33 @@ def _numbers(side: Pair, maximize: bool) -> dict[str, Any]:
         "superiority": chance[0],
         "superiority_low": chance[1],
         "superiority_high": chance[2],
-        "sign_flip_p": sign_flip_p(side.differences) if single else math.nan,
-        "smallest_n": axis,
-        "sd": found.error * math.sqrt(axis) if side.paired else side.sd,
+        "sign_flip_p": _signs(side),
+        "smallest_n": side.smallest,
+        "axes": max(side.a.ndim, side.b.ndim),
+        "ratio": side.ratio,
+        "sd": side.spread,
         "sd_arm": side.sd,
         "contexts": side.contexts,
     }
+
+
+def _chance(side: Pair, maximize: bool) -> tuple[float, float, float]:
+    """Return P(level beats reference) and its interval.
+
+    Within each stratum, then averaged; an interval only for one stratum of independent values:
+    crossed pairs are not independent, and a binomial interval would not hold.
+    """
+    beats = paired_superiority if side.paired else unpaired_superiority
+    found = [beats(a.ravel(), b.ravel(), maximize=maximize) for a, b in side.strata]
+    if len(found) == 1 and side.independent:
+        return found[0]
+    shares = [share for share, _, _ in found]
+    return (sum(shares) / len(shares) if shares else math.nan, math.nan, math.nan)
+
+
+def _signs(side: Pair) -> float:
+    """Return the sign-flip p, which independent pairs have."""
+    return sign_flip_p(side.differences) if side.paired and side.independent else math.nan
 
 
 def _decided(
@@ -213,14 +251,23 @@ def _decided(
     word = verdict(low, high, margin, rejected=bool(row["p"] <= alpha))
     key = str(side.level)
     before = [(one.verdicts[key], one.estimates[key]) for one in looks if key in one.verdicts]
-    stands = standing(word, before, found.estimate)
+    stands = standing(word, before, found.estimate, margin)
     if stands != word:
         decided["note"] = "decided at an earlier look"
-    elif word == "not enough seeds" and row["low"] * row["high"] > 0:
-        decided["note"] = (
+    elif word == "not enough seeds":
+        decided["note"] = _nearly(row["low"], row["high"], margin)
+    return decided | {"verdict": stands}
+
+
+def _nearly(low: float, high: float, margin: float | None) -> str:
+    """Say why a 95 % interval that looks decisive is not."""
+    if low * high > 0:
+        return (
             "the 95 % interval alone excludes 0, but not at the level that looks and family leave"
         )
-    return decided | {"verdict": stands}
+    if margin is not None and -margin < low and high < margin:
+        return "the 95 % interval alone is inside the margin, but not at the level that is left"
+    return ""
 
 
 def _divergence(side: Pair) -> str:
@@ -245,14 +292,15 @@ def _sizes(side: Pair, margin: float | None, level: float) -> dict[str, Any]:
     found = side.difference
     if margin is None or not found.known:
         return nothing
-    present = side.smallest
-    sd = found.error * math.sqrt(present) if side.paired else side.sd
+    present, sd = side.smallest, side.spread
     if not sd > 0:
         return nothing
-    df = present - 1 if side.paired else side.a.size + side.b.size - 2
+    df = found.df if side.paired or not side.independent else side.a.size + side.b.size - 2
 
     def size(spread: float) -> Any:
-        wanted = replicates_to_settle(margin / spread, paired=side.paired, level=level)
+        wanted = replicates_to_settle(
+            margin / spread, paired=side.paired, level=level, ratio=side.ratio
+        )
         return pd.NA if wanted is None else wanted
 
     low, high = sd_bounds(sd, df)

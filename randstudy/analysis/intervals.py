@@ -40,6 +40,7 @@ class Interval:
     error : standard error, NaN likewise.
     df : degrees of freedom, 0 where there are none.
     n : values behind it.
+    constant : whether there are two values or more and all are equal: no error, but no interval.
     """
 
     estimate: float
@@ -50,6 +51,7 @@ class Interval:
     n: int = 0
     method: str = "none"
     note: str = ""
+    constant: bool = False
 
     @property
     def known(self) -> bool:
@@ -86,10 +88,13 @@ def around(
     )
 
 
-def equal(values: NDArray[np.float64]) -> bool:
-    """Tell whether values are all the same but for the rounding of sums that made them."""
+def equal(values: NDArray[np.float64], scale: float = 0.0) -> bool:
+    """Tell whether values are all the same but for rounding.
+
+    `scale` is the size of the numbers that they were made from, as differences of larger ones.
+    """
     first = values.flat[0]
-    return bool((np.abs(values - first) <= 1e-13 * abs(first)).all())
+    return bool((np.abs(values - first) <= 1e-13 * max(abs(first), scale)).all())
 
 
 def mean(values: NDArray[np.float64]) -> float:
@@ -106,7 +111,9 @@ def sd(values: NDArray[np.float64]) -> float:
     return 0.0 if equal(values) else float(values.std(ddof=1))
 
 
-def mean_interval(grid: NDArray[np.float64], level: float = LEVEL) -> Interval:
+def mean_interval(
+    grid: NDArray[np.float64], level: float = LEVEL, *, scale: float = 0.0
+) -> Interval:
     """Return the interval of the mean of a grid of trainings.
 
     Parameters
@@ -114,6 +121,7 @@ def mean_interval(grid: NDArray[np.float64], level: float = LEVEL) -> Interval:
     grid : (n,) independent values, or (k1, k2, …) of crossed streams; NaN where one is missing,
         which is left out of a single axis and leaves a crossing without an interval.
     level : share of such intervals that hold the true mean.
+    scale : see `equal`.
     """
     present = grid[np.isfinite(grid)]
     n = int(present.size)
@@ -123,8 +131,9 @@ def mean_interval(grid: NDArray[np.float64], level: float = LEVEL) -> Interval:
         return Interval(estimate=mean(present), n=n, note=told)
     if n < 2:
         return Interval(estimate=mean(present), n=n, note="one training" if n else "no training")
-    if equal(present):
-        return Interval(estimate=float(present[0]), n=n, note=f"all {n:,} values are equal")
+    if equal(present, scale):
+        told = f"all {n:,} values are equal"
+        return Interval(estimate=float(present[0]), n=n, note=told, constant=True)
     squared, df = squared_error(present if grid.ndim == 1 else grid)
     method = "t" if grid.ndim == 1 else "crossed t"
     return around(mean(present), math.sqrt(squared), df, n, method, level)

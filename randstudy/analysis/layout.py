@@ -32,6 +32,10 @@ ROWS = "row"
 """Name of the axis of a frame without replicates: each row is independent of all others."""
 
 NO_VALUE = "no_value"
+
+MISSING = "(missing)"
+"""Level of a factor in rows that have none."""
+
 COUNTS = ("finished", "diverged", "failed", NO_VALUE)
 
 
@@ -178,6 +182,7 @@ def lay_out(frame: pd.DataFrame, roles: Roles) -> Layout:
         Two rows are the same cell and replicate with different values, and no column says that
         they are repeats: a factor or replicate column was probably not named.
     """
+    frame = _without_gaps(frame, roles)
     cell, cells = _cells(frame, roles)
     metric = frame[roles.metric].to_numpy(np.float64, na_value=np.nan)
     finite = np.abs(metric) <= LARGEST
@@ -192,6 +197,7 @@ def lay_out(frame: pd.DataFrame, roles: Roles) -> Layout:
         cells[name] = np.bincount(cell[marked & (cell >= 0)], minlength=len(cells))
     axes, codes = _axes(frame, roles)
     kept = (status == "finished") & (cell >= 0)
+    _refuse_gaps(cells, axes, cell[kept], codes[kept])
     rows = np.flatnonzero(kept)
     return _merged(roles, cells, axes, cell[kept], codes[kept], metric[kept], rows)
 
@@ -221,27 +227,56 @@ def _cells(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.Dat
 
 
 def _text(level: Any) -> str:
-    return f"{level:g}" if isinstance(level, float) else str(level)
+    return f"{level:.12g}" if isinstance(level, float) else str(level)
+
+
+def _without_gaps(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """Return the frame with the missing levels of its factors named, since NaN equals nothing."""
+    named = {
+        name: frame[name].astype(object).where(frame[name].notna(), MISSING)
+        for name in roles.factors
+        if frame[name].isna().any()
+    }
+    return frame.assign(**named) if named else frame
+
+
+def _refuse_gaps(
+    cells: pd.DataFrame,
+    axes: tuple[Axis, ...],
+    cell: NDArray[np.int64],
+    codes: NDArray[np.int64],
+) -> None:
+    """Stop where only some of a cell's trainings have a number on an axis."""
+    every = np.bincount(cell, minlength=len(cells))
+    for number, axis in enumerate(axes):
+        with_number = np.bincount(cell, codes[:, number] != UNUSED, minlength=len(cells))
+        mixed = np.flatnonzero((with_number > 0) & (with_number < every))
+        if len(mixed):
+            label = cells["cell"].iloc[int(mixed[0])]
+            raise RandstudyError(
+                f"{int(every[mixed[0]] - with_number[mixed[0]])} of {int(every[mixed[0]])} rows of "
+                f"the cell {label} have no {axis.name}: number all of them, or none where nothing "
+                "is drawn"
+            )
 
 
 def _axes(frame: pd.DataFrame, roles: Roles) -> tuple[tuple[Axis, ...], NDArray[np.int64]]:
     """Return the axes that vary and each row's place on them."""
     if not roles.replicates:
-        count = np.arange(len(frame), dtype=np.int64)
-        return (Axis(ROWS, (), count),), count[:, None]
-    groups: list[list[str]] = []
+        # The same training in two rows is one training.
+        rows = np.arange(len(frame)) if roles.trial is None else pd.factorize(frame[roles.trial])[0]
+        count = np.asarray(rows, np.int64)
+        return (Axis(ROWS, (), np.unique(count)),), count[:, None]
+    groups: list[tuple[list[str], pd.Series[Any]]] = []
     for name in roles.replicates:
-        for group in groups:
-            if _together(frame[group[0]], frame[name]):
-                group.append(name)
+        for place, (group, merged) in enumerate(groups):
+            if _together(merged, frame[name]):
+                groups[place] = ([*group, name], merged.where(merged.notna(), frame[name]))
                 break
         else:
-            groups.append([name])
+            groups.append(([name], frame[name]))
     axes, codes = [], []
-    for group in groups:
-        merged = frame[group[0]]
-        for name in group[1:]:
-            merged = merged.where(merged.notna(), frame[name])
+    for group, merged in groups:
         code, levels = pd.factorize(merged)
         if len(levels) > 1:
             name = "+".join(str(column).removeprefix(REPLICATE) for column in group)

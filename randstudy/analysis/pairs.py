@@ -11,39 +11,48 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randstudy.analysis.intervals import Interval, around, equal, mean_interval, sd
+from randstudy.analysis.intervals import Interval, around, equal, mean, mean_interval, sd
 from randstudy.analysis.layout import ROWS, Layout
 
-SPLIT = "replicate.split"
+SPLITS = frozenset({"replicate.split", "split", "fold", "cv_fold"})
+"""Columns of replicates that are known to split one data set anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Values of two levels by replicate, each the mean over the cells that have both levels.
+    """Values of two levels by replicate.
 
     Attributes
     ----------
     level, reference : the levels.
-    a, b : of the level and the reference, (n,) or (k1, k2, …); where `paired` the same places are
-        the same replicates, and incomplete places are left out of a single axis.
+    a, b : of the level and the reference. Where `paired`, (n,) or (k1, k2, …) means over the cells
+        that have both levels, the same places the same replicates, incomplete places of a single
+        axis left out. Otherwise each side's own replicates.
+    strata : pairs of samples within which values are comparable: one, or for independent rows one
+        for each context.
     paired : whether replicates are shared.
     contexts : cells averaged on either side.
     missing : replicates left out because one of their trainings is missing.
     lost : trainings that diverged or finished without a value, on either side.
+    means : of the level and the reference.
     difference : the interval of the mean of a - b.
     axes : names of the axes of replicates that move.
+    ratio : test over training examples, where splits resample one data set; else 0.
     """
 
     level: Any
     reference: Any
     a: NDArray[np.float64]
     b: NDArray[np.float64]
+    strata: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
     paired: bool
     contexts: int
-    missing: int
+    missing: int = 0
     lost: tuple[int, int]
+    means: tuple[float, float]
     difference: Interval
     axes: tuple[str, ...]
+    ratio: float = 0.0
 
     @property
     def differences(self) -> NDArray[np.float64]:
@@ -51,24 +60,40 @@ class Pair:
         return self.a - self.b if self.paired else np.empty(0)
 
     @property
+    def independent(self) -> bool:
+        """Whether the values of each side are independent of each other, not crossed."""
+        return max(self.a.ndim, self.b.ndim) == 1
+
+    @property
     def smallest(self) -> int:
-        """Replicates of the shortest axis where paired, of the smaller arm where not."""
-        if self.paired:
-            return min(int(k) for k in self.a.shape)
-        return min(self.a.size, self.b.size)
+        """Replicates of the shortest axis of either side."""
+        return min(int(k) for side in (self.a, self.b) for k in side.shape)
 
     @property
     def sd(self) -> float:
-        """The sd over replicates within an arm: root mean square of both; NaN for too few."""
-        squares = [sd(one.ravel()) ** 2 for one in (self.a, self.b) if one.size > 1]
+        """The sd over replicates within an arm, pooled as a root mean square; NaN for too few."""
+        sides = [one for pair in self.strata for one in pair if one.size > 1]
+        squares = [sd(one.ravel()) ** 2 for one in sides]
         return math.sqrt(sum(squares) / len(squares)) if squares else math.nan
 
     @property
+    def spread(self) -> float:
+        """The sd from which the error grows: of a replicate's difference, or within an arm.
+
+        So that the squared error is spread^2 (1 / n + ratio), twice that where unpaired.
+        """
+        if not self.difference.known:
+            return math.nan
+        if not self.paired and self.independent and len(self.strata) == 1:
+            return self.sd
+        sides = 1 if self.paired else 2
+        return self.difference.error / math.sqrt(sides * (1 / self.smallest + self.ratio))
+
+    @property
     def count(self) -> str:
-        """How many replicates there are, as text: "8", "8 x 8", "7 and 9"."""
-        if self.paired:
-            return " × ".join(f"{k:,}" for k in self.a.shape)
-        return f"{self.a.size:,} and {self.b.size:,}"
+        """How many replicates there are, as text: "8", "8 × 8", "7 and 9"."""
+        sides = (self.a,) if self.paired else (self.a, self.b)
+        return " and ".join(" × ".join(f"{k:,}" for k in side.shape) for side in sides)
 
 
 def pair(
@@ -89,40 +114,99 @@ def pair(
     """
     ours, theirs = matching(layout, factor, level, reference)
     chosen = layout.select([*ours, *theirs])
-    lost = _lost(layout, ours), _lost(layout, theirs)
-    names = tuple(axis.name for axis in chosen.axes)
     order = np.argsort(np.argsort([*ours, *theirs]))
-    first, second = order[: len(ours)], order[len(ours) :]
-    shared = {"level": level, "reference": reference, "contexts": len(ours), "lost": lost}
+    sides = order[: len(ours)], order[len(ours) :]
+    shared: dict[str, Any] = {
+        "level": level,
+        "reference": reference,
+        "contexts": len(ours),
+        "lost": (_lost(layout, ours), _lost(layout, theirs)),
+        "axes": tuple(axis.name for axis in chosen.axes),
+    }
     if not chosen.paired:
-        a, b = chosen.sample(int(first[0])), chosen.sample(int(second[0]))
-        found = welch(*(_rows(chosen, side) for side in (first, second)))
-        return Pair(**shared, a=a, b=b, paired=False, missing=0, difference=found, axes=(ROWS,))
-    tables = [chosen.table(side).mean(0) for side in (first, second)]
-    split = _split_axis(chosen)
-    if not np.isfinite(tables[0] + tables[1]).any() and chosen.axes:
-        a, b = (_own(table) for table in tables)
-        found = welch(*(corrected(mean_interval(one), one, split, resampled) for one in (a, b)))
-        return Pair(**shared, a=a, b=b, paired=False, missing=0, difference=found, axes=names)
-    return _paired(shared, tables, names, split, resampled)
+        return _of_rows(shared, chosen, sides)
+    tables = [chosen.table(side) for side in sides]
+    split = split_axis(chosen)
+    if chosen.axes and not np.isfinite(tables[0] + tables[1]).any():
+        return _unpaired(shared, tables, split, resampled)
+    a, b = (np.atleast_1d(table.mean(0)) for table in tables)
+    shared["ratio"] = 0.0 if split is None else resampled or 0.0
+    return _paired(shared, a, b, split, resampled)
 
 
 def _paired(
     shared: dict[str, Any],
-    tables: Sequence[NDArray[np.float64]],
-    names: tuple[str, ...],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
     split: int | None,
     resampled: float | None,
 ) -> Pair:
     """Return the pair of two tables over the same replicates."""
-    a, b = (np.atleast_1d(table) for table in tables)
     missing = int((~np.isfinite(a - b)).sum())
     if a.ndim == 1:
         kept = np.isfinite(a - b)
         a, b = a[kept], b[kept]
-    found = mean_interval(a - b)
-    found = corrected(found, a - b, split, resampled)
-    return Pair(**shared, a=a, b=b, paired=True, missing=missing, difference=found, axes=names)
+    both = np.isfinite(a - b)
+    scale = float(np.abs(a[both]).max()) if both.any() else 0.0
+    found = corrected(mean_interval(a - b, scale=scale), a - b, split, resampled)
+    means = (mean(a[both]), mean(b[both]))
+    return Pair(
+        **shared,
+        a=a,
+        b=b,
+        strata=((a[both], b[both]),),
+        paired=True,
+        missing=missing,
+        means=means,
+        difference=found,
+    )
+
+
+def _unpaired(
+    shared: dict[str, Any],
+    tables: Sequence[NDArray[np.float64]],
+    split: int | None,
+    resampled: float | None,
+) -> Pair:
+    """Return the pair of two sides that share no replicates."""
+    grids, parts = [], []
+    for table in tables:
+        grid, own = _own(table.mean(0), split)
+        grids.append(grid)
+        parts.append(corrected(mean_interval(grid), grid, own, resampled))
+    found = welch(*parts)
+    if not any(np.isfinite(grid).any() for grid in grids):
+        told = "no replicate is in all cells that are averaged; number seeds alike in all of them"
+        found = Interval(estimate=math.nan, note=told)
+    a, b = grids
+    shared["ratio"] = 0.0 if split is None else resampled or 0.0
+    return Pair(
+        **shared,
+        a=a,
+        b=b,
+        strata=((a, b),),
+        paired=False,
+        means=(parts[0].estimate, parts[1].estimate),
+        difference=found,
+    )
+
+
+def _of_rows(
+    shared: dict[str, Any], layout: Layout, sides: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> Pair:
+    """Return the pair of two sides of independent rows, compared within each context."""
+    samples = [[layout.sample(int(cell)) for cell in side] for side in sides]
+    parts = [_stratified(some) for some in samples]
+    a, b = (np.concatenate(some) for some in samples)
+    return Pair(
+        **{**shared, "axes": (ROWS,)},
+        a=a,
+        b=b,
+        strata=tuple(zip(*samples, strict=True)),
+        paired=False,
+        means=(parts[0].estimate, parts[1].estimate),
+        difference=welch(*parts),
+    )
 
 
 def matching(
@@ -142,46 +226,58 @@ def matching(
 
 def same(column: pd.Series[Any], level: Any) -> NDArray[np.bool_]:
     """Tell which entries of a factor's column are a level, as number or as text."""
-    exact = (column == level).fillna(False).to_numpy(bool)
-    return exact if exact.any() else (column.astype(str) == str(level)).to_numpy(bool)
+    exact: NDArray[np.bool_] = (column == level).fillna(False).to_numpy(bool)
+    if exact.any():
+        return exact
+    texts = np.array([str(one).lower() for one in column])
+    return np.asarray(texts == str(level).lower(), bool)
 
 
 def _lost(layout: Layout, cells: Sequence[int]) -> int:
     return int(layout.cells.iloc[list(cells)][["diverged", "no_value"]].to_numpy().sum())
 
 
-def _own(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the part of a table whose replicates this side has."""
-    if table.ndim == 1:
-        return table[np.isfinite(table)]
+def _own(table: NDArray[np.float64], split: int | None) -> tuple[NDArray[np.float64], int | None]:
+    """Return the part of a table whose replicates this side has, and where its split axis is."""
     for axis in range(table.ndim):
         rest = tuple(other for other in range(table.ndim) if other != axis)
         table = np.compress(np.isfinite(table).any(axis=rest), table, axis=axis)
-    return np.squeeze(table) if table.size > 1 else table.reshape(-1)
+    kept = [axis for axis in range(table.ndim) if table.shape[axis] != 1]
+    own = kept.index(split) if split in kept else None
+    return table.reshape([table.shape[axis] for axis in kept] or [-1]), own
 
 
-def _rows(layout: Layout, cells: NDArray[np.intp]) -> Interval:
-    """Return the mean over cells of independent rows, with its Welch-Satterthwaite error."""
-    parts = [mean_interval(layout.sample(int(cell))) for cell in cells]
+def _stratified(samples: Sequence[NDArray[np.float64]]) -> Interval:
+    """Return the mean over contexts of independent rows, with its Welch-Satterthwaite error.
+
+    A context whose rows are all equal adds no error; one with a single row leaves it unknown.
+    """
+    parts = [mean_interval(sample) for sample in samples]
     n = sum(part.n for part in parts)
     estimate = float(np.mean([part.estimate for part in parts])) if parts else math.nan
-    if not all(part.known for part in parts):
-        told = next(part.note for part in parts if not part.known)
+    unknown = [part.note for part in parts if not (part.known or part.constant)]
+    if unknown:
+        told = unknown[0] if len(parts) == 1 else f"{unknown[0]} in one of the cells averaged"
         return Interval(estimate=estimate, n=n, note=told)
-    squares = np.array([part.error**2 for part in parts]) / len(parts) ** 2
-    df = squares.sum() ** 2 / (squares**2 / np.array([part.df for part in parts])).sum()
-    return around(estimate, math.sqrt(squares.sum()), float(df), n, "t")
+    squares = [(part.error / len(parts)) ** 2 for part in parts if part.known]
+    if not squares:
+        return Interval(estimate=estimate, n=n, note="no spread", constant=True)
+    weights = zip(squares, (part.df for part in parts if part.known), strict=True)
+    df = sum(squares) ** 2 / sum(square**2 / own for square, own in weights)
+    return around(estimate, math.sqrt(sum(squares)), df, n, "t")
 
 
 def welch(a: Interval, b: Interval) -> Interval:
     """Return the difference of two independent means (Welch, Biometrika, 1947).
 
-    A side that never varies, or was trained once because it draws nothing, adds no error.
+    A side whose values are all equal adds no error; one of which the error is unknown leaves that
+    of the difference unknown.
     """
     estimate, n = a.estimate - b.estimate, a.n + b.n
+    unknown = [side.note for side in (a, b) if not (side.known or side.constant)]
     known = [side for side in (a, b) if side.known]
-    if not known or min(a.n, b.n) < 2:
-        told = "fewer than two trainings on a side" if min(a.n, b.n) < 2 else "no spread"
+    if unknown or not known:
+        told = unknown[0] if unknown else "no spread"
         return Interval(estimate=estimate, n=n, note=told)
     squares = [side.error**2 for side in known]
     df = sum(squares) ** 2 / sum(s**2 / side.df for s, side in zip(squares, known, strict=True))
@@ -190,9 +286,9 @@ def welch(a: Interval, b: Interval) -> Interval:
     return around(estimate, math.sqrt(sum(squares)), df, n, method + told)
 
 
-def _split_axis(layout: Layout) -> int | None:
+def split_axis(layout: Layout) -> int | None:
     """Return the axis along which data are split anew."""
-    return next((i for i, axis in enumerate(layout.axes) if SPLIT in axis.columns), None)
+    return next((i for i, axis in enumerate(layout.axes) if SPLITS & {*axis.columns}), None)
 
 
 def corrected(
@@ -211,9 +307,9 @@ def corrected(
         return Interval(estimate=found.estimate, n=found.n, note=told)
     count = grid.shape[min(split, grid.ndim - 1)]
     error = found.error * math.sqrt(1 + count * resampled)
-    method = "corrected resampled t" if grid.ndim == 1 else "crossed t"
-    method += "" if grid.ndim == 1 else ", corrected for resampled splits"
-    return around(found.estimate, error, found.df, found.n, f"{method}")
+    crossed = grid.ndim > 1
+    method = "crossed t, corrected for resampled splits" if crossed else "corrected resampled t"
+    return around(found.estimate, error, found.df, found.n, method)
 
 
 def correlation(pair: Pair) -> float:
@@ -235,5 +331,7 @@ def hedges_g(pair: Pair) -> float:
     a, b = pair.a.size, pair.b.size
     if min(a, b) < 2 or not pair.sd > 0:
         return math.nan
-    df = a - 1 if pair.paired else a + b - 2
+    df = a - 1 if pair.paired else a + b - 2 * len(pair.strata)
+    if df < 1:
+        return math.nan
     return float(pair.difference.estimate / pair.sd * (1 - 3 / (4 * df - 1)))

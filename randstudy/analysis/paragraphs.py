@@ -74,9 +74,15 @@ def _everywhere(answer: Answer, random: pd.DataFrame) -> list[str]:
         if len(answer.layout.cells) > 1:
             return [f"All spread between trainings of one cell is luck of the {noun}."]
         return [f"There is one cell, so all spread between its trainings is luck of the {noun}."]
+    article = "an" if noun[0] in "aeiou" else "a"
+    if not alone["share"] > 0:
+        return [
+            f"There is no sign that {article} {noun} is lucky in every cell (share "
+            f"{_percent(alone)}): luck is in one cell alone."
+        ]
     return [
-        f"Of the variance between trainings of one cell, {_percent(alone)} is luck that a {noun} "
-        f"takes into every cell, and {_percent(within)} luck in that cell alone."
+        f"Of the variance between trainings of one cell, {_percent(alone)} is luck that {article} "
+        f"{noun} takes into every cell, and {_percent(within)} luck in that cell alone."
     ]
 
 
@@ -150,6 +156,8 @@ def winners(answer: Answer) -> list[str]:
     )
     if chosen > mean:
         kept = max(0.0, (other - mean) / (chosen - mean))
+        if len(rows) == 1 and math.isfinite(rows["kept_share"].iloc[0]):
+            kept = max(0.0, float(rows["kept_share"].iloc[0]))
         said += f": {percent(kept)} of its lead is left, the rest was luck of the examples"
     return [f"{said}."]
 
@@ -198,7 +206,7 @@ def looks(answer: Answer) -> list[str]:
             "with that in mind."
         )
     number_of = 1 + len(evidence.looks)
-    if len(answer.compare):
+    if len(answer.compare) and evidence.accounts.complete:
         alpha = number(float(answer.compare["alpha"].iloc[0]))
         whole = number(evidence.declared.alpha)
         said.append(

@@ -43,8 +43,8 @@ def power(
         that the study declared when None.
     minutes_per_replicate : what one more replicate of the whole study takes.
     chance : power.
-    alpha : two-sided error rate; when None the one that decides each comparison (its look and its
-        place in the family), or .05 where nothing decides.
+    alpha : two-sided error rate; when None what decides each comparison (its look and its place in
+        the family): of the present look for what is detectable now, of the next for more.
 
     Returns
     -------
@@ -74,8 +74,11 @@ def _row(
 ) -> dict[str, Any]:
     """Return the sizes of one comparison under one design."""
     n = int(one["smallest_n"])
-    own = one["decisive_alpha"]
-    alpha = asked if asked is not None else own if own > 0 else 0.05
+    present, alpha = (
+        one[name] if asked is None and one[name] > 0 else asked or 0.05
+        for name in ("decisive_alpha", "next_alpha")
+    )
+    ratio = float(one["ratio"])
     sd = float(one["sd"] if paired else one["sd_arm"])
     goal = one["smallest_difference"] if wanted is None else wanted
     found: dict[str, Any] = dict.fromkeys(COLUMNS, pd.NA)
@@ -91,15 +94,18 @@ def _row(
         "note": "",
     }
     if not sd > 0 or n < 2:
-        return found | {"note": "no spread to plan from" if n > 1 else "one replicate"}
-    found["detectable"] = detectable(n, paired=paired, power=chance, alpha=alpha) * sd
+        few = "one replicate" if n == 1 else "no replicate"
+        return found | {"note": "no spread to plan from" if n > 1 else few}
+    found["detectable"] = detectable(n, paired=paired, power=chance, alpha=present) * sd
     if not goal > 0:
-        return found | {"note": "the study does not say which difference matters"}
+        return found | {"note": "nobody said which difference matters"}
     df = n - 1 if paired else 2 * n - 2
     low, high = sd_bounds(sd, df)
 
     def settled(spread: float) -> Any:
-        size = replicates_to_settle(goal / spread, paired=paired, power=chance, level=1 - alpha)
+        size = replicates_to_settle(
+            goal / spread, paired=paired, power=chance, level=1 - alpha, ratio=ratio
+        )
         return pd.NA if size is None else size
 
     needed = settled(sd)
@@ -112,10 +118,19 @@ def _row(
         "planned": settled(sd_upper(sd, df)),
     }
     if needed is pd.NA:
-        return found | {"note": "out of reach: more than a million replicates"}
+        told = "resampled splits have a floor" if ratio else "more than a million replicates"
+        return found | {"note": f"out of reach: {told}"}
     if minutes is not None:
-        found["minutes"] = max(0, needed - n) * minutes
+        found["minutes"] = growth(n, needed, int(one["axes"])) * minutes
     return found
+
+
+def growth(present: int, needed: int, axes: int) -> float:
+    """Return how many times a replicate's cost it takes to grow every crossed axis.
+
+    For one axis the replicates that are added; a replicate costs 1 / present of the study.
+    """
+    return max(0.0, present * ((needed / present) ** axes - 1))
 
 
 def power_curve(

@@ -34,7 +34,9 @@ def rank(
     """Rank cells by their means, best first, with how far luck moves the ranks.
 
     Replicates are resampled with replacement, the same ones in all cells that share them, and
-    cells ranked anew each time. Cells with diverged trainings come last, by the share of them.
+    cells ranked anew each time. Where some cells lack a replicate, all are ranked over those that
+    they share, as comparisons are; cells that share none are resampled each on its own. Cells with
+    diverged trainings come last, by the share of them.
 
     Returns
     -------
@@ -47,20 +49,26 @@ def rank(
     if left.empty:
         return left.reindex(columns=[*left.columns, *RANKS])
     means = np.array([_mean(layout.sample(cell)) for cell in range(len(left))])
-    worst = _worst(layout)
-    order = np.lexsort((_badness(means, layout.roles.maximize), worst))
+    worst, shared = _worst(layout), _shared(layout)
+    ranked = means if shared is None else _row_means(shared)
+    badness = _badness(ranked, layout.roles.maximize)
+    order = np.lexsort((badness, worst))
     left["mean"] = means
-    drawn = _drawn(layout, resamples, np.random.default_rng(seed))
+    drawn = _drawn(layout, shared, resamples, np.random.default_rng(seed))
     ranks = _ranks(_badness(drawn, layout.roles.maximize), worst)
-    left["rank"] = np.argsort(order) + 1
+    left["rank"] = _ranks(badness[None], worst)[0]
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest")
     left["rank_low"], left["rank_high"] = low.astype(int), high.astype(int)
     first = ranks == ranks.min(1, keepdims=True)
     left["p_best"] = (first / first.sum(1, keepdims=True)).mean(0)
     left["diverged"] = layout.cells["diverged"]
     left["n"] = np.bincount(layout.cell, minlength=len(left))
-    left["method"] = "paired bootstrap" if layout.paired else "bootstrap"
+    left["method"] = "bootstrap" if shared is None else "paired bootstrap"
     left["note"] = np.where(left["n"] < 2, "one training: its luck is not seen", "")
+    if shared is not None and (left["n"] > 0).any():
+        few = left["n"] > np.isfinite(shared).reshape(len(left), -1).sum(1)
+        told = "ranked over the replicates that all cells share"
+        left["note"] = left["note"].where(~few | left["note"].ne(""), told)
     left.loc[left["n"] == 0, ["note"]] = "no training"
     return left.iloc[order].reset_index(drop=True)
 
@@ -88,14 +96,15 @@ def rank_stability(
     """
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     names = ["n", "same_winner", "low", "high", "method", "note"]
-    present = _present(layout)
+    shared = _shared(layout)
+    present = _present(layout, shared)
     if len(layout.cells) < 2 or present < 2 or not len(layout.values):
         return pd.DataFrame(columns=names)
     table = rank(layout, seed=seed, resamples=1)
     winner = int(layout.cells.index[layout.cells["cell"] == table["cell"].iloc[0]][0])
     rows: list[dict[str, Any]] = []
     for n in sorted({size for size in sizes if size < present} | {present}):
-        drawn = _drawn(layout, resamples, np.random.default_rng(seed), n)
+        drawn = _drawn(layout, shared, resamples, np.random.default_rng(seed), n)
         ranks = _ranks(_badness(drawn, layout.roles.maximize), _worst(layout))
         first = ranks == ranks.min(1, keepdims=True)
         share = float((first / first.sum(1, keepdims=True))[:, winner].mean())
@@ -111,9 +120,13 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def _badness(means: NDArray[np.float64], maximize: bool) -> NDArray[np.float64]:
-    """Return what to sort by, least first; a cell without a value is worse than all others."""
+    """Return what to sort by, least first; a cell without a value is worse than all others.
+
+    Rounded to twelve digits of the largest: sums of the same numbers in another order are ties.
+    """
     signed = -means if maximize else means
-    found: NDArray[np.float64] = np.where(np.isnan(signed), np.inf, signed)
+    size = float(np.abs(signed[np.isfinite(signed)]).max(initial=0.0)) or 1.0
+    found: NDArray[np.float64] = np.where(np.isnan(signed), np.inf, np.round(signed / size, 12))
     return found
 
 
@@ -142,22 +155,55 @@ def _ranks(badness: NDArray[np.float64], worst: NDArray[np.float64]) -> NDArray[
     return found
 
 
-def _present(layout: Layout) -> int:
+def _shared(layout: Layout) -> NDArray[np.float64] | None:
+    """Return (cells, k1, k2, …) values at the replicates that all cells share, NaN elsewhere.
+
+    Cells with nothing to compare (no value, or trainings that diverged) are not asked. None where
+    replicates are not shared.
+    """
+    if not (layout.paired and layout.axes):
+        return None
+    table = layout.table()
+    asked = np.isfinite(table).any(axis=tuple(range(1, table.ndim))) & (_worst(layout) == 0)
+    if not asked.any():
+        asked = np.isfinite(table).any(axis=tuple(range(1, table.ndim)))
+    common = np.isfinite(table[asked]).all(0)
+    return np.where(common, table, np.nan) if asked.any() and common.any() else None
+
+
+def _row_means(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each cell's mean over what it has; NaN for nothing."""
+    flat = table.reshape(len(table), -1)
+    present = np.isfinite(flat)
+    sums, counts = np.where(present, flat, 0.0).sum(1), present.sum(1)
+    found: NDArray[np.float64] = np.full(len(flat), np.nan)
+    np.divide(sums, counts, out=found, where=counts > 0)
+    return found
+
+
+def _present(layout: Layout, shared: NDArray[np.float64] | None) -> int:
     """Return the replicates of the shortest axis, or of the smallest cell where none is shared."""
-    if layout.paired and layout.axes:
-        return min(len(axis) for axis in layout.axes)
+    if shared is not None:
+        there = np.asarray(np.isfinite(shared).any(0), np.bool_)
+        axes = range(there.ndim)
+        others = [tuple(one for one in axes if one != axis) for axis in axes]
+        return min(int(there.any(axis=rest).sum()) for rest in others)
     counts = np.bincount(layout.cell, minlength=len(layout.cells))
     return int(counts.min()) if len(counts) else 0
 
 
 def _drawn(
-    layout: Layout, resamples: int, generator: np.random.Generator, n: int | None = None
+    layout: Layout,
+    shared: NDArray[np.float64] | None,
+    resamples: int,
+    generator: np.random.Generator,
+    n: int | None = None,
 ) -> NDArray[np.float64]:
     """Return (resamples, cells) means of n replicates (as many as there are) drawn anew."""
     cells = len(layout.cells)
     resamples = max(1, min(resamples, MOST_DRAWS // max(cells, 1)))
-    if layout.paired and layout.axes:
-        return _drawn_together(layout, resamples, generator, n)
+    if shared is not None:
+        return _drawn_together(shared, resamples, generator, n)
     found = np.full((resamples, cells), np.nan)
     for cell in range(cells):
         values = layout.sample(cell)
@@ -168,15 +214,19 @@ def _drawn(
 
 
 def _drawn_together(
-    layout: Layout, resamples: int, generator: np.random.Generator, n: int | None
+    shared: NDArray[np.float64], resamples: int, generator: np.random.Generator, n: int | None
 ) -> NDArray[np.float64]:
     """Draw replicates of each axis, the same for all cells; means are over what was drawn."""
+    there = np.asarray(np.isfinite(shared).any(0), np.bool_)
     weights = np.ones((resamples, 1))
-    for axis in layout.axes:
-        k = len(axis)
-        own = generator.multinomial(n or k, np.full(k, 1 / k), size=resamples).astype(np.float64)
+    for axis in range(there.ndim):
+        rest = tuple(one for one in range(there.ndim) if one != axis)
+        open_places: NDArray[np.bool_] = np.atleast_1d(there.any(axis=rest))
+        k = int(open_places.sum())
+        own = np.zeros((resamples, len(open_places)))
+        own[:, open_places] = generator.multinomial(n or k, np.full(k, 1 / k), size=resamples)
         weights = (weights[:, :, None] * own[:, None, :]).reshape(resamples, -1)
-    table = layout.table().reshape(len(layout.cells), -1)
+    table = shared.reshape(len(shared), -1)
     present = np.isfinite(table)
     sums = weights @ np.where(present, table, 0.0).T
     counts = weights @ present.T.astype(np.float64)

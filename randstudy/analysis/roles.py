@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,15 @@ from randstudy.nearest import suggestion
 REPLICATE = "replicate."
 """How the names of our replicate columns begin; the stream's name follows."""
 
-_LOWER_IS_BETTER = ("loss", "error", "nll", "perplexity", "rmse", "mse", "mae", "seconds", "time")
+_LOWER_IS_BETTER = frozenset(
+    (
+        *("loss", "losses", "logloss", "error", "errors", "err", "nll", "perplexity", "ppl"),
+        *("rmse", "mse", "mae", "rmsle", "mape", "entropy", "wer", "cer", "fid", "bpb", "bpc"),
+        *("brier", "ece", "regret", "seconds", "time", "runtime", "latency", "steps", "divergence"),
+        *("gap", "churn", "disagreement", "distance", "cost"),
+    )
+)
+STATUSES = frozenset({"finished", "diverged", "failed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +89,8 @@ def roles(
     metric : the column to analyse.
     factors : when None those that the frame knows of itself (``frame.factors``), else none.
     replicates : when None the columns named ``replicate.<stream>``.
-    maximize : when None, losses, errors and times are better when smaller, all else when larger.
+    maximize : when None, losses, errors, distances and times are better when smaller, all else when
+        larger, by the words in the metric's name.
 
     Raises
     ------
@@ -98,21 +108,40 @@ def roles(
             raise RandstudyError(f"the frame has no column {name!r}{told}")
     if not pd.api.types.is_numeric_dtype(frame[metric]):
         raise RandstudyError(f"column {metric!r} does not hold numbers")
+    if "cell" in factors:
+        raise RandstudyError(
+            "a factor cannot be called cell, the word for levels; rename the column"
+        )
     if metric in (*factors, *replicates):
         raise RandstudyError(f"{metric!r} is the metric; it cannot be a factor or replicate too")
     return Roles(
         metric=metric,
         factors=tuple(factors),
         replicates=tuple(replicates),
-        cell="cell" if "cell" in known else None,
-        status="status" if "status" in known else None,
-        repeat="repeat" if "repeat" in known else None,
-        trial="trial" if "trial" in known else None,
+        cell=_own(frame, "cell", factors, replicates),
+        status=_status(frame, factors, replicates),
+        repeat=_own(frame, "repeat", factors, replicates),
+        trial=_own(frame, "trial", factors, replicates),
         maximize=default_maximize(metric) if maximize is None else maximize,
     )
 
 
+def _own(
+    frame: pd.DataFrame, name: str, factors: Sequence[str], replicates: Sequence[str]
+) -> str | None:
+    """Return a column of `randstudy.load`, unless it was named for another part."""
+    taken = name in factors or name in replicates
+    return name if name in frame.columns and not taken else None
+
+
+def _status(frame: pd.DataFrame, factors: Sequence[str], replicates: Sequence[str]) -> str | None:
+    """Return the column of statuses, where it holds our words and no others."""
+    name = _own(frame, "status", factors, replicates)
+    known = name is not None and set(frame[name].dropna().astype(str)) <= STATUSES
+    return name if known else None
+
+
 def default_maximize(metric: str) -> bool:
     """Tell whether larger values of a metric are better, by its name."""
-    words = metric.lower().replace("-", "_").replace("/", "_").replace(".", "_").split("_")
-    return not any(word in _LOWER_IS_BETTER for word in words)
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", metric)
+    return _LOWER_IS_BETTER.isdisjoint(re.split(r"[^a-z]+", spaced.lower()))

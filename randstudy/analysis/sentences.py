@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from randstudy.analysis.power import growth
 from randstudy.analysis.roles import Roles
 from randstudy.analysis.words import (
     Quantity,
@@ -56,7 +57,7 @@ def noun_of(axes: Sequence[str]) -> str:
     return f"{next(iter(streams))} seed"
 
 
-def reach_of(axes: Sequence[str]) -> str:
+def reach_of(axes: Sequence[str], metric: str = "") -> str:
     """Say what replicates that move these streams generalise to."""
     streams = {stream for axis in axes for stream in axis.split("+")}
     if "data" in streams:
@@ -64,8 +65,10 @@ def reach_of(axes: Sequence[str]) -> str:
     if "split" in streams:
         return "new seeds and splits of this data set"
     noun = noun_of(axes)
-    ours = streams and streams <= STREAMS
-    return f"new {noun}s on this test set" if ours else f"new {noun}s like these"
+    if not streams or not streams <= STREAMS:
+        return f"new {noun}s like these"
+    split = next((one for one in ("validation", "train") if metric.startswith(one)), "test")
+    return f"new {noun}s on this {split} set"
 
 
 def sentence(row: Mapping[str, Any], setting: Setting) -> str:
@@ -137,7 +140,7 @@ def _new_data(row: Mapping[str, Any], setting: Setting, sign: int) -> str:
         told = row.get("new_data_note", "")
         return f"Nothing is said about new data: {told}." if told else ""
     ends = setting.quantity.interval(*_ends(row, sign, "new_data_low", "new_data_high"))
-    if low > 0 or high < 0:
+    if low * high > 0 and low * row["estimate"] > 0:
         return f"It holds on new data too ({ends})."
     return f"On new data ({ends}) this is not established."
 
@@ -167,9 +170,15 @@ def _luck(row: Mapping[str, Any], setting: Setting) -> str:
     parts += [setting.caveat] if setting.caveat else []
     return (
         f"{reference} and {level} differ by less than the {margin} you said "
-        f"{_matter(margin)} ({'; '.join(parts)}). Choosing the better would be choosing luck. "
-        f"{_earlier(row)}"
+        f"{_matter(margin)} ({'; '.join(parts)}). {_choosing(row)} {_earlier(row)}"
     )
+
+
+def _choosing(row: Mapping[str, Any]) -> str:
+    """Say what choosing the better would be: luck, or of no use where one is a little better."""
+    if row["low"] * row["high"] > 0:
+        return "Whichever is better, it is too little to matter by your own measure."
+    return "Choosing the better would be choosing luck."
 
 
 def _open(row: Mapping[str, Any], setting: Setting) -> str:
@@ -202,22 +211,27 @@ def _settling(row: Mapping[str, Any], setting: Setting) -> str:
     """Say how many replicates settle the question and what they cost."""
     margin = row["smallest_difference"]
     if not margin > 0:
-        bound = setting.quantity.difference(max(abs(row["low"]), abs(row["high"])))
+        bound = setting.quantity.difference(
+            max(abs(row["decisive_low"]), abs(row["decisive_high"]))
+        )
         return (
             f"Any difference is below {bound}. How many {setting.noun}s would settle it depends on "
-            "the smallest difference that matters, which the study does not say."
+            "the smallest difference that matters, which nobody said."
         )
     wanted = setting.quantity.margin(margin)
     if pd.isna(row["needed"]):
+        if row["ratio"] > 0:
+            return f"Settling {wanted} is out of reach: splits of one data set have that in common."
         return f"Settling {wanted} is out of reach: it needs more than a million {setting.noun}s."
     needed, more = int(row["needed"]), int(row["more"])
     ends = [row["needed_low"], row["needed_high"]]
     plausible = " to ".join("over a million" if pd.isna(end) else f"{int(end):,}" for end in ends)
     first = f"Settling {wanted} needs about {needed:,} (plausibly {plausible})"
     if more == 0:
-        return f"{first}; there are as many, so chance was against it."
-    arm = "more pairs" if row["pairs"] else "more per arm"
-    cost = setting.minutes_per_replicate * more
+        return f"{first}; there are as many, so the difference may lie near that margin."
+    crossed = row["axes"] > 1
+    arm = "more of each stream" if crossed else "more pairs" if row["pairs"] else "more per arm"
+    cost = setting.minutes_per_replicate * growth(needed - more, needed, int(row["axes"]))
     time = f", {duration(cost)}" if math.isfinite(cost) else ""
     return f"{first}: {more:,} {arm}{time}."
 
@@ -271,7 +285,7 @@ def setting_of(
         quantity=Quantity.of(roles.unit, widths),
         maximize=roles.maximize,
         noun=noun_of(axes),
-        reach=reach_of(axes),
+        reach=reach_of(axes, roles.metric),
         caveat=caveat,
         minutes_per_replicate=minutes_per_replicate,
     )

@@ -64,7 +64,9 @@ def replicates_for(
     return fewest(lambda n: chance(n, ratio, alpha) >= power)
 
 
-def settling_chance(n: int, margin: float, *, paired: bool, level: float = 0.95) -> float:
+def settling_chance(
+    n: int, margin: float, *, paired: bool, level: float = 0.95, ratio: float = 0.0
+) -> float:
     """Return the chance that the interval of a zero difference lies inside the margin.
 
     Then the verdict is "luck"; with a difference beyond the margin it is as likely to be "real".
@@ -74,13 +76,15 @@ def settling_chance(n: int, margin: float, *, paired: bool, level: float = 0.95)
     n : pairs, or replicates in each group.
     margin : smallest difference that matters, over the sd of the differences (paired) or the sd
         within a group.
+    ratio : test over training examples, where splits resample one data set: the squared error is
+        then sd^2 (1 / n + ratio), which no n brings below a floor.
     """
     df = n - 1 if paired else 2 * n - 2
     if df < 1:
         return 0.0
     # Mean and sd are independent: average the normal chance over the sd's distribution.
     sd = _sds(df)
-    scale = math.sqrt(n if paired else n / 2)
+    scale = 1 / math.sqrt((1 if paired else 2) * (1 / n + ratio))
     room = np.maximum(margin * scale - quantile(level, df) * sd, 0.0)
     return float((2 * special.ndtr(room) - 1).mean())
 
@@ -93,17 +97,25 @@ def _sds(df: int) -> NDArray[np.float64]:
 
 
 def replicates_to_settle(
-    margin: float, *, paired: bool, power: float = 0.8, level: float = 0.95
+    margin: float, *, paired: bool, power: float = 0.8, level: float = 0.95, ratio: float = 0.0
 ) -> int | None:
     """Return the fewest replicates whose interval fits inside the margin with the chance `power`.
 
     Parameters
     ----------
-    margin : as for `settling_chance`.
+    margin, ratio : as for `settling_chance`.
+
+    Returns
+    -------
+    None above `MOST`, or where resampled splits leave it out of reach.
     """
     if not margin > 0:
         return None
-    return fewest(lambda n: settling_chance(n, margin, paired=paired, level=level) >= power)
+
+    def enough(n: int) -> bool:
+        return settling_chance(n, margin, paired=paired, level=level, ratio=ratio) >= power
+
+    return fewest(enough)
 
 
 def detectable(n: int, *, paired: bool, power: float = 0.8, alpha: float = 0.05) -> float:

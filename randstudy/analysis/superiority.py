@@ -86,7 +86,7 @@ def sign_flip_p(differences: NDArray[np.float64], seed: int = 0) -> float:
         extra = 1
     sums = np.abs(signs @ differences)
     # Sums of the same numbers in another order may differ in the last bits.
-    as_far = sums >= abs(differences.sum()) * (1 - 1e-12)
+    as_far = sums >= abs(differences.sum()) - 1e-12 * float(np.abs(differences).sum())
     return float((as_far.sum() + extra) / (len(sums) + extra))
 
 

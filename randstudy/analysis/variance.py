@@ -114,7 +114,10 @@ def _components(layout: Layout) -> tuple[Components | None, list[str]]:
     np.logical_or.at(uses, layout.cell, layout.codes != UNUSED)
     lucky = np.flatnonzero(uses.any(1))
     if alone := len(present) - len(lucky):
-        notes.append(f"{alone:,} cells draw nothing and are left out")
+        notes.append(
+            f"{alone:,} {'cell draws' if alone == 1 else 'cells draw'} nothing and "
+            f"{'is' if alone == 1 else 'are'} left out"
+        )
     table = layout.table(lucky)
     if np.isfinite(table).all():
         return anova(table, uses[lucky], noise), notes

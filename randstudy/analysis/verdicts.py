@@ -68,11 +68,17 @@ def verdict(low: float, high: float, margin: float | None, *, rejected: bool) ->
     return "luck" if inside else "not enough seeds"
 
 
-def standing(now: Verdict, before: Sequence[tuple[str, float]], estimate: float) -> Verdict:
+def standing(
+    now: Verdict,
+    before: Sequence[tuple[str, float]],
+    estimate: float,
+    margin: float | None = None,
+) -> Verdict:
     """Return the verdict that stands after several looks.
 
     What an earlier look decided within its share of the error rate stays decided until a later
-    look decides otherwise, provided that the estimate still points the same way.
+    look decides otherwise, provided that the estimate still points the same way, and for "luck"
+    that it still lies inside the margin; a difference that was negligible and is no more is real.
 
     Parameters
     ----------
@@ -80,7 +86,10 @@ def standing(now: Verdict, before: Sequence[tuple[str, float]], estimate: float)
     """
     if now in DECISIVE or now == "withheld":
         return now
+    inside = margin is not None and abs(estimate) < margin
     for earlier, then in reversed(before):
-        if earlier in DECISIVE and (earlier == "luck" or then * estimate > 0):
-            return next(word for word in DECISIVE if word == earlier)
+        if earlier == "luck" and inside:
+            return "luck"
+        if earlier in ("real", "real but negligible") and then * estimate > 0:
+            return "real but negligible" if earlier != "real" and inside else "real"
     return now

@@ -93,15 +93,19 @@ def _add_analyze(commands: Any) -> None:
     one.add_argument("--replicate", **names, help="columns that number seeds; equal ones are pairs")
     one.add_argument("--compare", metavar="FACTOR", help="declare: compare this factor's levels")
     one.add_argument("--reference", metavar="LEVEL", help="level that the others are compared with")
-    one.add_argument("--smallest-difference", type=float, metavar="X", help="that matters")
+    one.add_argument(
+        "--smallest-difference", type=float, metavar="X", help="smallest difference that matters"
+    )
     one.add_argument("--alpha", type=float, default=0.05, help="error rate (default: %(default)s)")
-    look = "number of this look at a table that grew (default: %(default)s)"
+    look = "number of this look at a table that grew; nobody else counts (default: %(default)s)"
     one.add_argument("--look", type=_look, default=1, metavar="N", help=look)
     one.add_argument("--arms", **names, help="columns that are arms, a row a replicate")
     one.add_argument("--task", metavar="COLUMN", help="column of tasks: a runs x tasks table")
     one.add_argument("--tasks", **names, help="columns that are tasks, a row a run")
-    one.add_argument("--test-share", type=float, metavar="R", help="test over training examples, "
-                     "where replicates split one data set anew")  # fmt: skip
+    share = (
+        "test over training examples, where a replicate named split or fold redraws one data set"
+    )
+    one.add_argument("--test-share", type=float, metavar="R", help=share)
     way = one.add_mutually_exclusive_group()
     way.add_argument("--maximize", action="store_true", default=None, help="larger is better")
     way.add_argument("--minimize", action="store_false", dest="maximize", help="smaller is better")
@@ -112,8 +116,8 @@ def _add_analyze(commands: Any) -> None:
 
 def _look(text: str) -> int:
     """Read the number of a look."""
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
+    if not text.isdigit() or not 1 <= int(text) <= 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 20")
     return int(text)
 
 

@@ -93,3 +93,15 @@ def test_the_best_of_many_has_no_interval() -> None:
     assert table.loc[10, "note"] == "k is more than half of n"
     assert math.isnan(table.loc[10, "low"])
     assert table.loc[10, "expected"] == pytest.approx(1.0)
+
+
+def test_cells_over_resampled_splits_are_corrected_or_have_no_interval() -> None:
+    frame = one_stream({"a": [0.9, 0.8, 0.7, 0.85]}).rename(
+        columns={"replicate.order": "replicate.split"}
+    )
+    (bare,) = cells(frame, "test_accuracy").to_dict("records")
+    assert math.isnan(bare["low"])
+    assert "test over training" in bare["note"]
+    (row,) = cells(frame, "test_accuracy", resampled=0.25).to_dict("records")
+    error = row["sd"] * math.sqrt(1 / 4 + 0.25)
+    assert row["high"] - row["mean"] == pytest.approx(3.1824463 * error)

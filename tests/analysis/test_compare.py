@@ -13,6 +13,7 @@ from randstudy.analysis.compare import compare, explore
 from randstudy.analysis.layout import layout_of
 from randstudy.analysis.looks import Look, spent
 from randstudy.analysis.pairs import pair
+from randstudy.analysis.sizes import replicates_to_settle
 from randstudy.analysis.superiority import (
     paired_superiority,
     sign_flip_p,
@@ -208,7 +209,9 @@ def test_a_later_look_decides_at_its_own_level() -> None:
 def test_what_was_decided_stands_while_the_sign_does() -> None:
     assert standing("not enough seeds", [("real", 0.2)], 0.1) == "real"
     assert standing("not enough seeds", [("real", 0.2)], -0.1) == "not enough seeds"
-    assert standing("not enough seeds", [("luck", -0.2)], 0.1) == "luck"
+    assert standing("not enough seeds", [("luck", -0.2)], 0.1, 0.5) == "luck"
+    assert standing("not enough seeds", [("luck", -0.2)], 0.6, 0.5) == "not enough seeds"
+    assert standing("not enough seeds", [("real but negligible", 0.2)], 0.6, 0.5) == "real"
     assert standing("luck", [("real", 0.2)], 0.1) == "luck"
     assert standing("withheld", [("real", 0.2)], 0.1) == "withheld"
 
@@ -290,3 +293,104 @@ def test_a_pair_knows_its_sides() -> None:
     side = pair(layout, "init", "laevo", "dextro")
     assert side.differences == pytest.approx(np.array(SLEEP["laevo"]) - np.array(SLEEP["dextro"]))
     assert (side.count, side.smallest) == ("10", 10)
+
+
+def test_independent_rows_are_compared_within_their_contexts() -> None:
+    generator = np.random.default_rng(0)
+    rows = [
+        {"ctx": ctx, "init": arm, "acc": base + lift * (arm == "b") + generator.normal()}
+        for ctx, base, lift in (("x", 0.0, 1.0), ("y", 50.0, 3.0))
+        for arm in "ab"
+        for _ in range(5)
+    ]
+    frame = pd.DataFrame(rows)
+    (found,) = compare(frame, "acc", factor="init", factors=["init", "ctx"]).to_dict("records")
+    means = frame.groupby(["init", "ctx"])["acc"].mean().groupby("init").mean()
+    assert (found["mean_level"], found["mean_reference"]) == pytest.approx((means["b"], means["a"]))
+    assert found["estimate"] == pytest.approx(means["b"] - means["a"])
+    assert found["n"] == "10 and 10"
+    squares = frame.groupby(["init", "ctx"])["acc"].var(ddof=1) / 5 / 4
+    error = math.sqrt(squares.sum())
+    assert (found["high"] - found["estimate"]) / error == pytest.approx(
+        stats.t.ppf(0.975, found["df"])
+    )
+    # Pooled over contexts the spread would be that between 0 and 50.
+    assert found["sd_arm"] < 2
+
+
+def test_a_side_of_unknown_error_gets_no_verdict() -> None:
+    rows = [("x", "a", 0.0), ("x", "a", 0.1), ("y", "a", 0.2), ("y", "a", 0.1), ("x", "b", 9.0),
+            ("y", "b", 5.0), ("y", "b", 5.1)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["ctx", "init", "acc"])
+    (found,) = compare(frame, "acc", factor="init", factors=["init", "ctx"]).to_dict("records")
+    assert math.isnan(found["low"])
+    assert found["note"] == "one training in one of the cells averaged"
+    assert found["verdict"] != "real"
+
+
+def test_a_constant_side_adds_no_error() -> None:
+    frame = one_stream(SLEEP).drop(columns=["replicate.init", "replicate.order"])
+    frame.loc[frame["init"] == "dextro", "test_accuracy"] = 1.0
+    found = row(frame)
+    assert found["p"] == pytest.approx(stats.ttest_1samp(SLEEP["laevo"], 1.0).pvalue)
+
+
+def test_seeds_needed_are_those_of_the_next_look() -> None:
+    found = row(one_stream(SLEEP), smallest_difference=1.0)
+    assert found["next_alpha"] == pytest.approx(0.005)
+    assert found["needed"] == replicates_to_settle(1.0 / found["sd"], paired=True, level=0.995)
+    assert found["sd"] == pytest.approx(np.std(row_gaps(), ddof=1))
+
+
+def row_gaps() -> np.ndarray:
+    return np.array(SLEEP["laevo"]) - np.array(SLEEP["dextro"])
+
+
+def test_resampled_splits_have_a_floor_that_no_number_of_them_breaks() -> None:
+    values = {"a": [0.0] * 10, "b": [0.3, 0.1, -0.2, 0.4, 0.0, 0.2, 0.5, -0.1, 0.3, 0.1]}
+    frame = one_stream(values).rename(columns={"replicate.order": "replicate.split"})
+    found = row(frame, resampled=1 / 3, smallest_difference=0.05)
+    assert found["sd"] == pytest.approx(np.std(values["b"], ddof=1))
+    assert pd.isna(found["needed"])
+    assert row(frame, resampled=1 / 3, smallest_difference=5.0)["needed"] >= 2
+
+
+def test_differences_that_differ_by_rounding_are_equal() -> None:
+    a = [0.9689, 0.9707, 0.9703]
+    found = row(one_stream({"a": a, "b": [value - 0.0001 for value in a]}))
+    assert found["verdict"] == "withheld"
+    assert math.isnan(found["p"])
+
+
+def test_a_missing_level_is_a_level() -> None:
+    frames = [one_stream({"a": [1.0, 2.0], "b": [2.0, 3.5]}).assign(decay=decay)
+              for decay in (math.nan, 0.1)]  # fmt: skip
+    frames[0].loc[frames[0]["init"] == "b", "test_accuracy"] += 3.0
+    both = pd.concat(frames).drop(columns="cell")
+    (found,) = compare(both, "test_accuracy", factor="init", factors=["init", "decay"]).to_dict(
+        "records"
+    )
+    assert (found["contexts"], found["estimate"]) == (2, pytest.approx(2.75))
+    table = compare(both, "test_accuracy", factor="decay", factors=["init", "decay"])
+    assert table["reference"].tolist() == ["(missing)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"alpha": 2}, "alpha is 2; it must be above 0"),
+        ({"alpha": 0}, "alpha is 0"),
+        ({"smallest_difference": -1}, "smallest_difference is -1; it must be above 0"),
+        ({"smallest_difference": math.nan}, "smallest_difference is nan"),
+        ({"resampled": math.inf}, "resampled is inf"),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused(options: dict, said: str) -> None:
+    with pytest.raises(RandstudyError, match=said):
+        row(one_stream(SLEEP), **options)
+
+
+def test_a_reference_may_be_written_as_another_number() -> None:
+    frame = one_stream({0.1: [1.0, 2.0], 0.01: [1.0, 3.0]}, factor="lr")
+    table = compare(frame, "test_accuracy", factor="lr", factors=["lr"], reference="1e-2")
+    assert table["reference"].tolist() == [0.01]

@@ -92,6 +92,7 @@ def test_a_selection_keeps_only_the_replicates_it_has() -> None:
         ("test_accuracy", {"factors": ["inti"]}, "no column 'inti'"),
         ("status", {}, "does not hold numbers"),
         ("test_accuracy", {"factors": ["test_accuracy"]}, "cannot be a factor"),
+        ("test_accuracy", {"factors": ["cell"]}, "rename the column"),
     ],
 )
 def test_a_wrong_name_is_refused_with_the_right_one(metric: str, given: dict, said: str) -> None:
@@ -117,3 +118,48 @@ def test_a_hundred_thousand_rows_keep_their_order() -> None:
     assert layout.cells["lr"].iloc[0] == first
     levels = layout.axes[0].levels
     assert (layout.table()[0] == first * 1000.0 + levels).all()
+
+
+def test_a_training_without_a_number_among_numbered_ones_is_refused() -> None:
+    frame = pd.DataFrame(
+        {"init": ["a", "a", "b", "b"], "seed": [0, 1, 0, None], "acc": [1.0, 2, 3, 4]}
+    )
+    with pytest.raises(RandstudyError, match="1 of 2 rows of the cell init=b have no seed"):
+        layout_of(frame, "acc", factors=["init"], replicates=["seed"])
+
+
+def test_streams_join_the_axis_of_whatever_they_moved_with() -> None:
+    frame = pd.DataFrame(
+        {
+            "cell": ["x"] * 2 + ["y"] * 2 + ["z"] * 2,
+            "replicate.init": [0, 1, 0, 1, None, None],
+            "replicate.order": [None, None, 0, 1, 0, 1],
+            "replicate.mask": [None, None, None, None, 0, 1],
+            "acc": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        }
+    )
+    (axis,) = layout_of(frame, "acc").axes
+    assert axis.name == "init+order+mask"
+
+
+def test_the_same_training_in_two_rows_is_one() -> None:
+    frame = pd.DataFrame({"trial": ["p", "q"], "acc": [1.0, 2.0]})
+    layout = layout_of(pd.concat([frame, frame]), "acc")
+    assert layout.values.tolist() == [1.0, 2.0]
+
+
+def test_statuses_in_other_words_are_no_status() -> None:
+    frame = pd.DataFrame({"unit": ["gru", "lstm"], "status": ["COMPLETE"] * 2, "acc": [0.5, 0.6]})
+    layout = layout_of(frame, "acc", factors=["unit"])
+    assert layout.cells["finished"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "maximize"),
+    [
+        *((name, False) for name in ("valLoss", "wer", "test_err", "fid", "steps_to_90")),
+        *((name, True) for name in ("accuracy", "auc", "terror_detection_f1", "bleu")),
+    ],
+)
+def test_the_way_is_told_by_the_words_of_a_name(metric: str, maximize: bool) -> None:
+    assert roles(pd.DataFrame({metric: [1.0]}), metric).maximize is maximize

@@ -82,3 +82,37 @@ def test_nothing_to_rank_is_no_error() -> None:
     frame = one_stream({"a": [math.nan], "b": [math.nan]})
     table = rank(frame, "test_accuracy", factors=["init"])
     assert table["note"].tolist() == ["no training", "no training"]
+
+
+def test_cells_are_ranked_over_the_replicates_that_they_share() -> None:
+    easy = [10.0 * seed for seed in range(8)]
+    frame = one_stream({"a": easy, "b": [value + 1 for value in easy]})
+    frame = frame[~((frame["init"] == "b") & (frame["replicate.init"] == 7))]
+    table = rank(frame, "test_accuracy", factors=["init"])
+    assert table["init"].tolist() == ["b", "a"]
+    assert table["p_best"].tolist() == [1.0, 0.0]
+    assert table["note"].tolist() == ["", "ranked over the replicates that all cells share"]
+
+
+def test_arms_without_common_replicates_are_resampled_each_on_its_own() -> None:
+    frame = one_stream(
+        {"a": [1.0, 1.1, 1.2, *[math.nan] * 3], "b": [*[math.nan] * 3, 9.0, 9.1, 9.2]}
+    )
+    frame = frame[frame["status"] == "finished"]
+    table = rank(frame, "test_accuracy", factors=["init"])
+    assert (table["init"].iloc[0], table["p_best"].iloc[0], table["method"].iloc[0]) == (
+        "b",
+        1.0,
+        "bootstrap",
+    )
+    stability = rank_stability(frame, "test_accuracy", factors=["init"])
+    assert stability["n"].tolist() == [1, 2, 3]
+    assert stability["same_winner"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_equal_means_share_a_rank() -> None:
+    table = rank(
+        one_stream({name: [0.5, 0.7] for name in "abc"}), "test_accuracy", factors=["init"]
+    )
+    assert table["rank"].tolist() == [1, 1, 1]
+    assert table["p_best"].tolist() == pytest.approx([1 / 3] * 3)

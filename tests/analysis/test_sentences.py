@@ -16,6 +16,7 @@ from scipy import stats
 from randstudy.analysis import sentences
 from randstudy.analysis.compare import compare
 from randstudy.analysis.layout import layout_of, records
+from randstudy.analysis.looks import Look
 from randstudy.analysis.roles import unit_of
 from randstudy.analysis.sentences import (
     headline,
@@ -240,8 +241,9 @@ def test_without_a_smallest_difference_luck_is_never_said() -> None:
     row, text = only(tell(pairs({"b": (0.0002, 0.0010)}, 30, reference="a")))
     assert row["verdict"] == "not enough seeds"
     assert "luck" not in text
-    assert "Any difference is below 0.12 points" in text
-    assert "depends on the smallest difference that matters, which the study does not say" in text
+    bound = 100 * max(-row["decisive_low"], row["decisive_high"])
+    assert f"Any difference is below {bound:.2f} points" in text
+    assert "depends on the smallest difference that matters, which nobody said" in text
 
 
 def test_a_withheld_verdict_says_why() -> None:
@@ -284,7 +286,7 @@ def test_no_replicate_at_all_is_said_without_counting_it() -> None:
     frame.loc[frame["init"] == "b", "status"] = "failed"
     row, text = only(tell(frame))
     assert row["smallest_n"] == 0
-    assert text == "b cannot be told from a: fewer than two trainings on a side."
+    assert text == "b cannot be told from a: no training."
 
 
 # How replicates are counted.
@@ -304,7 +306,7 @@ def test_too_few_crossed_streams_are_counted_by_the_shorter_axis() -> None:
     grids = {lr: generator.normal(0.9, 0.02, (6, 5)) for lr in (0.1, 0.2)}
     row, text = only(tell(crossed(grids), factor="lr", smallest_difference=0.01))
     assert text.startswith("Five seeds cannot tell: ")
-    assert f"{int(row['more'])} more pairs" in text
+    assert f"{int(row['more'])} more of each stream" in text
 
 
 def test_arms_without_common_replicates_are_said_to_be_unpaired() -> None:
@@ -389,12 +391,12 @@ def test_a_question_out_of_reach_is_said_to_be() -> None:
 
 
 def test_enough_seeds_that_did_not_decide_were_unlucky() -> None:
-    row, text = only(
-        tell(pairs({"b": (0.00087, 0.00085)}, 60, reference="a"), smallest_difference=0.0017)
-    )
+    before = Look(number=1, comparison="", data="", n="8", verdicts={}, estimates={})
+    frame = pairs({"b": (0.001, 0.00085)}, 60, reference="a")
+    row, text = only(tell(frame, smallest_difference=0.0021, looks=[before]))
     assert row["verdict"] == "not enough seeds"
     assert row["more"] == 0
-    assert "there are as many, so chance was against it." in text
+    assert "there are as many, so the difference may lie near that margin." in text
 
 
 def test_time_is_said_only_where_it_is_known() -> None:

@@ -96,7 +96,7 @@ def test_without_a_difference_that_matters_only_the_detectable_is_told() -> None
     table = power(found)
     assert table["needed"].isna().all()
     assert table["detectable"].notna().all()
-    assert table["note"].eq("the study does not say which difference matters").all()
+    assert table["note"].eq("nobody said which difference matters").all()
 
 
 def test_equal_arms_have_no_spread_to_plan_from() -> None:

@@ -40,8 +40,10 @@ def answer(study: Study | str | Path, store: str | Path = "results") -> Answer:
 
 
 def remember(found: Answer, study: str, ledger: Ledger) -> None:
-    """Record a look, unless it is in the ledger already."""
+    """Record a look, unless it is in the ledger already or nothing was there to be seen."""
     evidence = found.evidence
+    if found.compare["verdict"].eq("withheld").all():
+        return
     known = {(look.comparison, look.data) for look in ledger.looks(study)}
     if (evidence.comparison, evidence.data) in known:
         return

@@ -19,9 +19,11 @@ from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
 from randstudy.evidence import earlier, gather
 from randstudy.ledger import Ledger, new_attempt
-from randstudy.looking import answer
+from randstudy.looking import answer, remember
 from randstudy.outcomes import Outcome
 from randstudy.study import Study
+from tests.analysis.answers import answer_of
+from tests.analysis.frames import one_stream
 
 LEVELS = ("xavier_uniform", "orthogonal")
 
@@ -362,3 +364,13 @@ def test_what_was_made_and_how_is_kept(tmp_path: Path) -> None:
     assert evidence.accounts.planned == evidence.accounts.finished == 12
     assert evidence.collapse == pytest.approx(0.15)
     assert evidence.full_batch == 1077
+
+
+def test_a_verdict_that_is_withheld_costs_no_look(tmp_path: Path) -> None:
+    diverged = one_stream({"a": [0.9, 0.8], "b": [math.nan, 0.7]})
+    remember(answer_of(diverged, "init"), "small", Ledger(tmp_path))
+    assert looks(tmp_path) == []
+    remember(
+        answer_of(one_stream({"a": [0.9, 0.8], "b": [0.6, 0.7]}), "init"), "small", Ledger(tmp_path)
+    )
+    assert [look.number for look in looks(tmp_path)] == [1]

@@ -165,8 +165,10 @@ def winners(answer: Answer) -> list[str]:
 def endings(answer: Answer) -> list[str]:
     """Say what became of all planned trainings."""
     accounts = answer.evidence.accounts
+    # A table of somebody else's has no plan: it is all that there is.
+    there = "planned" if answer.evidence.command else "in the table"
     said = [
-        f"{counted(accounts.planned, 'training')} {_was(accounts.planned)} planned: "
+        f"{counted(accounts.planned, 'training')} {_was(accounts.planned)} {there}: "
         f"{accounts.finished:,} finished, {accounts.diverged:,} diverged, {accounts.failed:,} "
         f"failed, {accounts.left:,} left."
     ]
@@ -235,9 +237,11 @@ def _trained(answer: Answer) -> str:
     several = "" if each == "1" else "s"
     lost = f"; {counted(ends.diverged, 'training')} diverged" if ends.diverged else ""
     spread = "the mean squares of the crossed streams" if crossed else f"{noun}s"
+    who = "We trained" if answer.evidence.command else "The table holds"
+    alone = "" if len(layout.cells) == 1 else " each"
     return (
-        f"We trained {counted(len(layout.cells), 'configuration')} with {each}"
-        f"{' crossed' if crossed else ''} {noun}{several} each{_drawn(answer)}, "
+        f"{who} {counted(len(layout.cells), 'configuration')} with {each}"
+        f"{' crossed' if crossed else ''} {noun}{several}{alone}{_drawn(answer)}, "
         f"{counted(ends.finished, 'finished training')} in all{lost}. We report means of "
         f"{answer.evidence.roles.metric} with 95 % Student t intervals over {spread}."
     )

@@ -31,6 +31,7 @@ def answer_of(
     declared = Declared(factor=factor, reference=reference, smallest_difference=smallest_difference)
     given: dict[str, Any] = {
         "name": "small",
+        "command": "randstudy run small.yaml",
         "frame": frame,
         "roles": found,
         "accounts": accounts_of(lay_out(frame, found)),

@@ -270,7 +270,7 @@ def test_the_methods_name_sizes_test_margin_and_versions() -> None:
 
 def test_the_methods_of_a_crossed_design_say_so() -> None:
     (said,) = paragraphs.methods(answer_of(crossed({0.1: 0.9 + noise((4, 5))}), "lr"))
-    assert "We trained 1 configuration with 4 × 5 crossed seeds each (init; order varied)" in said
+    assert "We trained 1 configuration with 4 × 5 crossed seeds (init; order varied)" in said
     assert "over the mean squares of the crossed streams" in said
     assert "compared" not in said
 

@@ -13,7 +13,7 @@ from scipy import stats
 from randstudy.analysis.intervals import Interval
 from randstudy.analysis.layout import Layout, layout_of
 from randstudy.analysis.looks import Look, spent
-from randstudy.analysis.pairs import Pair, correlation, hedges_g, matching, pair
+from randstudy.analysis.pairs import Pair, correlation, hedges_g, matching, pair, same
 from randstudy.analysis.sizes import replicates_to_settle, sd_bounds
 from randstudy.analysis.superiority import paired_superiority, sign_flip_p, unpaired_superiority
 from randstudy.analysis.verdicts import decisive_alphas, holm, standing, verdict
@@ -150,21 +150,12 @@ def _levels(layout: Layout, factor: str, reference: Any) -> tuple[list[Any], Any
     levels = list(dict.fromkeys(layout.cells[factor].tolist()))
     if reference is None and levels:
         reference = levels[0]
-    found = [one for one in levels if one == reference or _alike(one, reference)]
+    there = same(pd.Series(levels, dtype=object), reference)
+    found = [one for one, chosen in zip(levels, there, strict=True) if chosen]
     if not found:
-        there = ", ".join(map(str, levels))
-        raise RandstudyError(f"{factor} has no level {reference!r} to compare with; it has {there}")
+        told = ", ".join(map(str, levels))
+        raise RandstudyError(f"{factor} has no level {reference!r} to compare with; it has {told}")
     return [one for one in levels if one is not found[0] and one != found[0]], found[0]
-
-
-def _alike(level: Any, written: Any) -> bool:
-    """Tell whether a level is what somebody wrote: the same text, or the same number."""
-    if str(level).lower() == str(written).lower():
-        return True
-    try:
-        return float(level) == float(written)
-    except (TypeError, ValueError):
-        return False
 
 
 def _p(found: Interval) -> float:

@@ -15,7 +15,7 @@ from scipy import special
 from randstudy.analysis.crossed import ROUNDING, complete_part, effect, sphericity
 from randstudy.analysis.factorial import Factorial, factorial
 from randstudy.analysis.layout import UNUSED, Layout, layout_of
-from randstudy.analysis.squares import Term
+from randstudy.analysis.squares import Term, guarded
 from randstudy.analysis.typetwo import MOST_COLUMNS, Error, own_error, type_two, within_cells
 from randstudy.errors import RandstudyError
 
@@ -189,8 +189,7 @@ def _balanced_row(
         squares[streams] = value if value > least else 0.0
         if len(axes) == 1:
             epsilon = sphericity(found.reshape(-1, table.shape[-1]), df, inner, cautious=True)
-    signed = sum((-1) ** (len(streams) + 1) * value for streams, value in squares.items())
-    error = Error(max([signed, *squares.values()]), df * (min(table.shape[axes.start :]) - 1))
+    error = Error(guarded(squares), df * (min(table.shape[axes.start :]) - 1))
     method = "repeated measures" if len(axes) == 1 else "crossed repeated measures"
     row = _row(plan, term, df, square * df, error, table.size, method, told)
     if math.isfinite(row["f"]) and math.isfinite(epsilon):

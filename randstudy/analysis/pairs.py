@@ -225,12 +225,19 @@ def matching(
 
 
 def same(column: pd.Series[Any], level: Any) -> NDArray[np.bool_]:
-    """Tell which entries of a factor's column are a level, as number or as text."""
+    """Tell which entries of a factor's column are a level: equal, or else the same as written."""
     exact: NDArray[np.bool_] = (column == level).fillna(False).to_numpy(bool)
-    if exact.any():
-        return exact
-    texts = np.array([str(one).lower() for one in column])
-    return np.asarray(texts == str(level).lower(), bool)
+    return exact if exact.any() else np.array([_alike(one, level) for one in column], bool)
+
+
+def _alike(level: Any, written: Any) -> bool:
+    """Tell whether a level is what somebody wrote: the same text, or the same number."""
+    if str(level).lower() == str(written).lower():
+        return True
+    try:
+        return float(level) == float(written)
+    except (TypeError, ValueError):
+        return False
 
 
 def _lost(layout: Layout, cells: Sequence[int]) -> int:

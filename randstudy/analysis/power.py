@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from randstudy.analysis.layout import records
 from randstudy.analysis.sizes import (
     detectable,
     paired_power,
@@ -58,14 +59,14 @@ def power(
     """
     rows = [
         _row(one, paired, wanted, minutes_per_replicate, chance, alpha)
-        for one in comparisons.to_dict("records")
+        for one in records(comparisons)
         for paired in ((True, False) if one["pairs"] else (False,))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(
-    one: dict[Any, Any],
+    one: dict[str, Any],
     paired: bool,
     wanted: float | None,
     minutes: float | None,

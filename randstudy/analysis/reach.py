@@ -20,7 +20,7 @@ from randstudy.analysis.examples import Examples
 from randstudy.analysis.intervals import LEVEL, equal, mean_interval, quantile
 from randstudy.analysis.layout import Layout
 from randstudy.analysis.pairs import matching
-from randstudy.analysis.squares import mean_squares
+from randstudy.analysis.squares import guarded, mean_squares
 from randstudy.errors import RandstudyError
 
 FEW_EXAMPLES = 30
@@ -103,13 +103,10 @@ def _squared_error(grid: NDArray[np.float64]) -> tuple[float, float]:
         return 0.0, 0.0
     streams = grid.ndim - 1
     terms = mean_squares(grid)
-    signed = {term: (-1) ** (len(term) + 1) * ms for term, (ms, _) in terms.items()}
-    alone = {term: ms for term, ms in signed.items() if streams not in term}
-    largest = max(ms for term, (ms, _) in terms.items() if streams not in term)
-    seeds = max(sum(alone.values()), largest)
+    seeds = guarded({term: ms for term, (ms, _) in terms.items() if streams not in term})
     examples, example_df = terms[streams,]
-    both = -sum(ms for term, ms in signed.items() if streams in term and len(term) > 1)
-    both = max(both, 0.0)
+    shared = {term: ms for term, (ms, _) in terms.items() if streams in term and len(term) > 1}
+    both = max(0.0, sum((-1) ** len(term) * ms for term, ms in shared.items()))
     floor = max(seeds, examples)
     whole = seeds + examples - both
     seed_df = min(grid.shape[:-1]) - 1

@@ -71,12 +71,12 @@ def _check(uri: str) -> None:
     dialect = parts.scheme.split("+")[0]
     if dialect not in (*WEB, *DATABASES):
         raise RandstudyError(
-            f"tracking.uri: {_redacted(uri)!r} is not a place for runs; give http(s)://host:port, "
+            f"tracking.uri: {redacted(uri)!r} is not a place for runs; give http(s)://host:port, "
             "sqlite:////absolute/path.db or postgresql://host/database"
         )
     if parts.password is not None:
         raise RandstudyError(
-            f"tracking.uri: {_redacted(uri)!r} holds a password, and study files are shared; put "
+            f"tracking.uri: {redacted(uri)!r} holds a password, and study files are shared; put "
             "it into the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for "
             "a server, PGPASSWORD for PostgreSQL"
         )
@@ -87,5 +87,6 @@ def _check(uri: str) -> None:
         )
 
 
-def _redacted(uri: str) -> str:
+def redacted(uri: str) -> str:
+    """Return a URI without its user and password."""
     return re.sub(r"//[^/@]*@", "//***@", uri)

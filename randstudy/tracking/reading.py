@@ -16,7 +16,7 @@ import pandas as pd
 
 from randstudy.errors import RandstudyError
 from randstudy.nearest import suggestion
-from randstudy.tracking.place import ENVIRONMENT, _redacted
+from randstudy.tracking.place import ENVIRONMENT, redacted
 from randstudy.tracking.records import CELL, KIND, PARENT, TRIAL
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def experiment(name: str, tracking_uri: str | None = None) -> pd.DataFrame:
         runs = _runs(uri, name)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise RandstudyError(f"MLflow at {_redacted(uri)} cannot be read: {first[:300]}") from error
+        raise RandstudyError(f"MLflow at {redacted(uri)} cannot be read: {first[:300]}") from error
     ours = [run for run in runs if KIND in run.data.tags]
     if ours:
         return _trials(ours, len(runs) - len(ours), name)

@@ -71,7 +71,16 @@ def measure(trials: int, folder: Path, workers: int, overrides: tuple[str, ...] 
     folder.mkdir(parents=True)
     store = folder / "store"
     chosen = [f"replicates={trials}", *overrides]
-    command = [sys.executable, "-m", "randstudy", "run", str(STUDY), "--store", str(store)]
+    command = [
+        sys.executable,
+        "-m",
+        "randstudy",
+        "run",
+        str(STUDY),
+        "--store",
+        str(store),
+        "--no-report",
+    ]
     for override in chosen:
         command += ["--set", override]
     outcomes = store / "ledger" / "outcomes"

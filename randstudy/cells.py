@@ -22,7 +22,10 @@ MOST_CHECKED = 10_000
 _MOST_KEPT = 50_000
 
 # No stream is consumed or left alone because of these, so designs need not look at them to count.
-_SILENT = frozenset(("training", name) for name in ("lr", "epochs", "steps", "clip_norm"))
+_SILENT = frozenset(
+    ("training", name)
+    for name in ("lr", "epochs", "steps", "examples", "clip_norm", "clip_value", "loss_bound")
+)
 
 
 class Cells:

@@ -196,7 +196,7 @@ def _curves(frame: Frame) -> Callable[[], pd.DataFrame] | None:
 
 def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
     """Return how to read the kept predictions, None where there are none to read."""
-    sizes = {cell.recipe.data.sizes().test for cell in _data_cells(study)}
+    sizes = {cell.recipe.sizes.test for cell in _data_cells(study)}
     size = len(frame) * max(sizes, default=0)
     kept = study.evaluation.predictions and study.metric == "test_accuracy"
     if not kept or not len(frame) or len(sizes) > 1 or size > MOST_PREDICTIONS:
@@ -241,7 +241,7 @@ def _resampled(study: Study) -> float | None:
     cells = _data_cells(study)
     measured = "validation" if study.metric.startswith("validation") else "test"
     ratios = {
-        getattr(cell.recipe.data.sizes(), measured) / cell.recipe.data.sizes().train
+        getattr(cell.recipe.sizes, measured) / cell.recipe.sizes.train
         for cell in cells
         if "split" in cell.recipe.streams() and "data" not in cell.recipe.streams()
     }
@@ -278,7 +278,7 @@ def _minutes(study: Study, frame: Frame) -> float:
 
 def _full_batch(study: Study) -> int | None:
     """Return the size of the training set, where all cells have the same."""
-    sizes = {cell.recipe.data.sizes().train for cell in _data_cells(study)}
+    sizes = {cell.recipe.sizes.train for cell in _data_cells(study)}
     return sizes.pop() if len(sizes) == 1 else None
 
 

@@ -53,7 +53,7 @@ def bytes_per_trial(recipe: Recipe) -> int:
     batch or an evaluation chunk, and those of the loss; row numbers of all splits, and of an epoch
     in the making.
     """
-    shape, sizes = recipe.data.shape(), recipe.data.sizes()
+    shape, sizes = recipe.data.shape(), recipe.sizes
     parameters = recipe.model.parameters(shape)
     size = sum(parameter.size for parameter in parameters)
     moments = 2 if isinstance(recipe.training.optimizer, Adam | AdamW) else 1

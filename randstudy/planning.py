@@ -209,7 +209,7 @@ def _kept_bytes(study: Study, recipe: Recipe) -> float:
         return 0.0
     predictions = PREDICTION_BYTES if study.evaluation.predictions else 0.0
     logits = LOGIT_BYTES * shape.outputs if study.evaluation.logits else 0.0
-    return recipe.data.sizes().test * (predictions + logits)
+    return recipe.sizes.test * (predictions + logits)
 
 
 def notes(study: Study, design: Design, found: Account) -> list[str]:

@@ -7,93 +7,223 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from randstudy.augment import Augment
 from randstudy.inits import Init, KaimingUniform
+from randstudy.losses import Loss
 from randstudy.models import Mlp, Model
+from randstudy.noise import Noise
 from randstudy.optimizers import Optimizer, Sgd
 from randstudy.parts import Range
 from randstudy.pruning import Pruning, RandomPruning
-from randstudy.tasks import Data, Digits
+from randstudy.schedules import Constant, Schedule
+from randstudy.splits import Given, Splitting
+from randstudy.tasks import Data, Digits, Sizes
+
+LR_BATCH = 256
+"""Batch at which Goyal et al. (2017) scale linearly from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """Selection by validation: the best weights are kept, and training may end early.
+
+    Its cadence decides numbers, so it is part of the trial, unlike that of `evaluation`.
+    """
+
+    metric: Annotated[Literal["validation_loss", "validation_accuracy"], "what is to improve"] = (
+        "validation_loss"
+    )
+    patience: Annotated[
+        int | None,
+        Range(least=1),
+        "checks without improvement after which training ends; null: never",
+    ] = None
+    min_delta: Annotated[float, Range(least=0), "smallest change that counts as improvement"] = 0.0
+    every_epochs: Annotated[int | None, Range(least=1), "epochs between checks; default 1"] = None
+    every_steps: Annotated[int | None, Range(least=1), "updates between checks"] = None
+
+    def interval(self, steps_per_epoch: int) -> int:
+        """Return the number of updates between checks."""
+        return self.every_steps or (self.every_epochs or 1) * steps_per_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How the weights are found. Give `epochs` or `steps`, not both."""
+    """How the weights are found. Give one of `epochs`, `steps` and `examples`."""
 
     optimizer: Annotated[Optimizer, "the update rule"] = field(default_factory=Sgd)
-    lr: Annotated[float, Range(above=0), "learning rate, constant through training"]
+    lr: Annotated[float, Range(above=0), "learning rate, before schedule and scaling"]
+    schedule: Annotated[Schedule, "shape of the learning rate through training"] = field(
+        default_factory=Constant
+    )
+    lr_scaling: Annotated[
+        Literal["none", "linear", "sqrt"], "how the learning rate grows with the batch"
+    ] = "none"
+    lr_batch: Annotated[int, Range(least=1), "batch at which a scaled rate is `lr`"] = LR_BATCH
     batch_size: Annotated[
-        int | Literal["full"], Range(least=1), "examples a step; full is gradient descent"
+        int | Literal["full"], Range(least=1), "examples a batch; full is gradient descent"
     ]
+    sampling: Annotated[
+        Literal["shuffle", "replacement", "sequential"],
+        "each epoch in a new order, draws with replacement, or always the same order",
+    ] = "shuffle"
+    drop_last: Annotated[bool, "leave out an epoch's last batch where it is smaller"] = False
+    accumulate: Annotated[int, Range(least=1), "batches whose gradients make one update"] = 1
     epochs: Annotated[int | None, Range(least=1), "passes over the training set"] = None
     steps: Annotated[int | None, Range(least=1), "updates of the weights"] = None
+    examples: Annotated[int | None, Range(least=1), "training examples seen, rounded up"] = None
+    stopping: Annotated[Stopping | None, "selection by validation; null is none"] = None
     clip_norm: Annotated[
         float | None, Range(above=0), "largest 2-norm of a trial's gradient; null is no clipping"
     ] = None
+    clip_value: Annotated[
+        float | None, Range(above=0), "largest absolute value in a gradient; null is no clipping"
+    ] = None
+    loss_bound: Annotated[
+        float | None, Range(above=0), "batch loss above which a trial counts as diverged"
+    ] = None
+    freeze: Annotated[Literal["none", "all_but_last"], "layers that keep their first weights"] = (
+        "none"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Data, model, init, pruning and training of one cell."""
+    """Data, split, model, init, pruning, noise and training of one cell."""
 
     data: Annotated[Data, "what is learned"] = field(default_factory=Digits)
+    split: Annotated[Splitting, "which examples train, validate and test"] = field(
+        default_factory=Given
+    )
+    augment: Annotated[Augment, "changes to training inputs"] = field(default_factory=Augment)
+    noise: Annotated[Noise, "noise on inputs, weights, gradients and labels"] = field(
+        default_factory=Noise
+    )
     model: Annotated[Model, "the network"] = field(default_factory=Mlp)
     init: Annotated[Init, "the scheme that draws the first weights"] = field(
         default_factory=KaimingUniform
     )
-    pruning: Annotated[Pruning, "weights removed before training, and kept at zero"] = field(
+    pruning: Annotated[Pruning, "weights that are removed and kept at zero"] = field(
         default_factory=RandomPruning
     )
+    loss: Annotated[Loss | None, "what is minimised; null is the task's own"] = None
     training: Annotated[Training, "optimizer, learning rate, batch size, budget"]
+
+    @property
+    def sizes(self) -> Sizes:
+        """Examples that train, validate and test."""
+        return self.split.sizes(self.data)
 
     @property
     def batch(self) -> int:
         """Examples in a full-sized batch."""
         size = self.training.batch_size
-        return self.data.sizes().train if size == "full" else size
+        return self.sizes.train if size == "full" else size
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in an epoch; the last may be smaller, and is kept unless `drop_last`."""
+        train, batch = self.sizes.train, self.batch
+        return max(1, train // batch) if self.training.drop_last else math.ceil(train / batch)
+
+    @property
+    def examples_per_epoch(self) -> int:
+        """Examples that an epoch uses."""
+        dropping = self.training.drop_last and self.batch <= self.sizes.train
+        return self.batches_per_epoch * self.batch if dropping else self.sizes.train
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch; the last may be smaller, and is kept."""
-        return math.ceil(self.data.sizes().train / self.batch)
+        """Updates in an epoch."""
+        return math.ceil(self.batches_per_epoch / self.accumulate)
 
     @property
     def total_steps(self) -> int:
-        """Updates from first to last."""
-        if self.training.steps is not None:
-            return self.training.steps
-        assert self.training.epochs is not None, "checked when the study was read"
-        return self.training.epochs * self.steps_per_epoch
+        """Updates from first to last, if nothing stops training early."""
+        training = self.training
+        if training.steps is not None:
+            return training.steps
+        if training.epochs is not None:
+            return training.epochs * self.steps_per_epoch
+        assert training.examples is not None, "checked when the study was read"
+        epochs, rest = divmod(training.examples, self.examples_per_epoch)
+        batches = math.ceil(rest / self.batch)
+        return epochs * self.steps_per_epoch + math.ceil(batches / self.accumulate)
+
+    @property
+    def accumulate(self) -> int:
+        """Batches that make one update; updates do not reach over the end of an epoch."""
+        return min(self.training.accumulate, self.batches_per_epoch)
+
+    @property
+    def lr_scale(self) -> float:
+        """Return the factor on the learning rate that the batch makes."""
+        ratio = self.batch * self.accumulate / self.training.lr_batch
+        return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[self.training.lr_scaling]
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of update `step`, counted from 0."""
+        factor = self.training.schedule.factor(step, self.total_steps)
+        return self.training.lr * self.lr_scale * factor
 
     def streams(self) -> frozenset[str]:
         """Return the streams that a training by this recipe consumes."""
-        order = frozenset() if self.training.batch_size == "full" else frozenset({"order"})
-        parts = (self.data, self.model, self.init, self.pruning, self.training.optimizer)
-        return order.union(*(part.streams() for part in parts))
+        sampling, full = self.training.sampling, self.training.batch_size == "full"
+        fixed_order = sampling == "sequential" or (sampling == "shuffle" and full)
+        order = frozenset() if fixed_order else frozenset({"order"})
+        training = self.training
+        parts = (self.augment, self.noise, self.model, self.init, self.pruning, training.optimizer)
+        return order.union(self.split.consumes(self.data), *(part.streams() for part in parts))
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (dotted field, message) for settings that cannot be trained together."""
-        found: list[tuple[str, str]] = []
-        for path in ("data", "model", "init", "pruning"):
-            part = getattr(self, path)
-            found += [(f"{path}.{name}", message) for name, message in part.problems()]
-        found += [
-            (f"training.optimizer.{name}", message)
-            for name, message in self.training.optimizer.problems()
+        parts = {name: getattr(self, name) for name in PARTS}
+        parts |= {f"training.{name}": getattr(self.training, name) for name in TRAINING_PARTS}
+        found = [
+            (f"{path}{dot(name)}", message)
+            for path, part in parts.items()
+            if part is not None
+            for name, message in part.problems()
         ]
-        if (self.training.epochs is None) == (self.training.steps is None):
-            found.append(("training", "give either epochs or steps"))
+        found += self._training_problems()
+        return found or self._misfits()
+
+    def _training_problems(self) -> list[tuple[str, str]]:
+        """Return what is wrong with the fields of training among themselves."""
+        training, found = self.training, []
+        if (
+            sum(one is not None for one in (training.epochs, training.steps, training.examples))
+            != 1
+        ):
+            found.append(("training", "give either epochs, steps or examples"))
+        stopping = training.stopping
+        if stopping is not None and stopping.every_epochs and stopping.every_steps:
+            found.append(("training.stopping", "give every_epochs or every_steps, not both"))
+        return found
+
+    def _misfits(self) -> list[tuple[str, str]]:
+        """Return what does not fit the data."""
+        shape = self.data.shape()
+        checks = {
+            "split": self.split.misfits(self.data),
+            "augment": self.augment.misfits(shape),
+            "noise": self.noise.misfits(shape),
+            "loss": [] if self.loss is None else self.loss.misfits(shape),
+        }
+        found = [
+            (f"{path}{dot(name)}", text) for path, some in checks.items() for name, text in some
+        ]
         if found:
             return found
-        train = self.data.sizes().train
+        train = self.sizes.train
         if self.batch > train:
-            found.append(
-                (
-                    "training.batch_size",
-                    f"{self.batch} is larger than the training set of {train}; use full",
-                )
-            )
+            message = f"{self.batch} is larger than the training set of {train}; use full"
+            found.append(("training.batch_size", message))
+        stopping = self.training.stopping
+        if stopping is not None and "accuracy" in stopping.metric and shape.target != "class":
+            found.append(("training.stopping.metric", "only tasks with classes have an accuracy"))
         found += [(f"model{dot(name)}", message) for name, message in self.model.misfits(self.data)]
         return found
 
@@ -102,22 +232,35 @@ class Recipe:
 
         Two recipes that train the same numbers then compare equal, and so share their trials.
         """
+        parts: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name).effective()
+            for name in (*PARTS, "augment", "noise")
+        }
+        return replace(self, **parts, training=self._effective_training())
+
+    def _effective_training(self) -> Training:
         training = self.training
-        if training.batch_size == self.data.sizes().train:
+        if training.batch_size == self.sizes.train and training.sampling != "replacement":
             training = replace(training, batch_size="full")
-        whole = training.steps is not None and training.steps % self.steps_per_epoch == 0
-        if training.steps is not None and whole:
+        if training.batch_size == "full" and training.sampling == "sequential":
+            training = replace(training, sampling="shuffle")
+        if self.examples_per_epoch == self.sizes.train:
+            training = replace(training, drop_last=False)
+        if self.lr_scale == 1:
+            training = replace(training, lr_scaling="none", lr_batch=LR_BATCH)
+        training = replace(training, accumulate=self.accumulate)
+        if training.epochs is None and self.total_steps % self.steps_per_epoch == 0:
             # The same budget in the other unit.
-            epochs = training.steps // self.steps_per_epoch
-            training = replace(training, steps=None, epochs=epochs)
-        return replace(
-            self,
-            data=self.data.effective(),
-            model=self.model.effective(),
-            init=self.init.effective(),
-            pruning=self.pruning.effective(),
-            training=replace(training, optimizer=training.optimizer.effective()),
-        )
+            epochs = self.total_steps // self.steps_per_epoch
+            training = replace(training, steps=None, examples=None, epochs=epochs)
+        elif training.examples is not None:
+            training = replace(training, examples=None, steps=self.total_steps)
+        parts = {name: getattr(training, name).effective() for name in TRAINING_PARTS}
+        return replace(training, **parts)
+
+
+PARTS = ("data", "split", "model", "init", "pruning", "loss")
+TRAINING_PARTS = ("optimizer", "schedule")
 
 
 def dot(name: str) -> str:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from randstudy import inits, pruning, streams
 from randstudy.inits import KaimingNormal, Normal, XavierNormal
 from randstudy.models import Cnn, Linear, Mlp, Model
-from randstudy.models.program import program
+from randstudy.models.losses import TaskLoss
+from randstudy.models.program import Pass, program
 from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
 from randstudy.outcomes import Outcome
 from randstudy.pruning import MagnitudePruning, RandomPruning
@@ -250,7 +251,9 @@ def problem(
 def test_gradients_are_those_of_autograd(name: str, shape: TaskShape) -> None:
     model = NETWORKS[name]
     weights, inputs, targets = problem(model, shape, torch.float32)
-    losses, gradients = program(model, shape).gradients(weights, inputs, targets)
+    losses, gradients = program(model, shape, TaskLoss()).gradients(
+        weights, inputs, targets, Pass(training=True)
+    )
 
     def loss(some: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         return single_loss(model, some, x, y)
@@ -270,7 +273,11 @@ def test_gradients_are_those_of_finite_differences(name: str, shape: TaskShape) 
     weights, inputs, targets = problem(model, shape, torch.float64)
     layout = Layout(model.parameters(shape))
     flat = layout.flatten(weights)
-    gradient = layout.flatten(program(model, shape).gradients(weights, inputs, targets)[1])
+    gradient = layout.flatten(
+        program(model, shape, TaskLoss()).gradients(weights, inputs, targets, Pass(training=True))[
+            1
+        ]
+    )
     generator = torch.Generator().manual_seed(3)
     for _ in range(5):
         direction = torch.randn(flat.shape, generator=generator, dtype=torch.float64)
@@ -279,7 +286,11 @@ def test_gradients_are_those_of_finite_differences(name: str, shape: TaskShape) 
         ends = []
         for sign in (1, -1):
             moved = layout.views(flat + sign * step * direction)
-            ends.append(program(model, shape).gradients(moved, inputs, targets)[0])
+            ends.append(
+                program(model, shape, TaskLoss()).gradients(
+                    moved, inputs, targets, Pass(training=True)
+                )[0]
+            )
         slope = (ends[0] - ends[1]) / (2 * step)
         torch.testing.assert_close((gradient * direction).sum(1), slope, rtol=1e-5, atol=1e-7)
 

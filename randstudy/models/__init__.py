@@ -26,12 +26,23 @@ class Parameter:
     shape: tuple[int, ...]
     fan_in: int
     fan_out: int
-    role: Literal["weight", "bias"]
+    role: Literal["weight", "bias", "scale", "shift"]
+    """Scales and shifts are those of normalisation: they start at 1 and 0 whatever the init."""
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One array that a network keeps but does not learn, such as a running mean."""
+
+    path: str
+    shape: tuple[int, ...]
+    value: float
+    """What every element is at first."""
 
 
 def linear_layer(path: str, inputs: int, outputs: int) -> tuple[Parameter, Parameter]:
@@ -61,6 +72,10 @@ class Model(Part, kind="model"):
     def parameters(self, shape: TaskShape) -> tuple[Parameter, ...]:
         """Return the network's parameters in the order of its layers."""
         raise NotImplementedError
+
+    def buffers(self, shape: TaskShape) -> tuple[Buffer, ...]:
+        """Return what the network keeps beside its parameters."""
+        return ()
 
     def misfits(self, data: Data) -> list[tuple[str, str]]:
         """Return (field of the model, message) where the network cannot take this data."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F  # noqa: N812 (torch's own name for it)
 from torch import Tensor
 
 from randstudy.models import Cnn, Model
-from randstudy.models.losses import loss_and_gradient
-from randstudy.models.program import Weights
+from randstudy.models.losses import BatchLoss
+from randstudy.models.program import Pass, Weights
 from randstudy.tasks import TaskShape
 
 
@@ -24,17 +24,18 @@ class CnnProgram:
 
     block = 8
 
-    def __init__(self, model: Model, shape: TaskShape) -> None:
+    def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
+        self.loss = loss
         assert isinstance(model, Cnn)
         self.depth = len(model.channels)
 
-    def outputs(self, weights: Weights, inputs: Tensor) -> Tensor:
+    def outputs(self, weights: Weights, inputs: Tensor, way: Pass) -> Tensor:
         """Return the networks' outputs (P, B, K) for images (P, B, C, H, W)."""
         blocks = [self._forward(block, some) for block, some in self._blocks(weights, inputs)]
         return torch.cat(blocks)
 
     def gradients(
-        self, weights: Weights, inputs: Tensor, targets: Tensor
+        self, weights: Weights, inputs: Tensor, targets: Tensor, way: Pass
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return mean batch losses (P,) and gradients by parameter path."""
         losses: list[Tensor] = []
@@ -44,7 +45,9 @@ class CnnProgram:
             leaves = {path: weight.detach().requires_grad_() for path, weight in block.items()}
             with torch.enable_grad():
                 outputs = self._forward(leaves, some)
-            loss, gradient = loss_and_gradient(outputs.detach(), targets[start : start + len(some)])
+            loss, gradient = self.loss.gradient(
+                outputs.detach(), targets[start : start + len(some)]
+            )
             start += len(some)
             losses.append(loss)
             parts = torch.autograd.grad(outputs, list(leaves.values()), gradient)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from randstudy.models import Linear, Mlp, Model
-from randstudy.models.losses import loss_and_gradient
-from randstudy.models.program import Weights
+from randstudy.models.losses import BatchLoss
+from randstudy.models.program import Pass, Weights
 from randstudy.tasks import TaskShape
 
 
@@ -61,21 +61,22 @@ class DenseProgram:
 
     block = 1
 
-    def __init__(self, model: Model, shape: TaskShape) -> None:
+    def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
+        self.loss = loss
         assert isinstance(model, Linear | Mlp)
         self.depth = len(model.widths) + 1 if isinstance(model, Mlp) else 1
         self.activation = ACTIVATIONS[model.activation if isinstance(model, Mlp) else "relu"]
 
-    def outputs(self, weights: Weights, inputs: Tensor) -> Tensor:
+    def outputs(self, weights: Weights, inputs: Tensor, way: Pass) -> Tensor:
         """Return the networks' outputs (P, B, K)."""
         return self._forward(weights, inputs)[-1]
 
     def gradients(
-        self, weights: Weights, inputs: Tensor, targets: Tensor
+        self, weights: Weights, inputs: Tensor, targets: Tensor, way: Pass
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return mean batch losses (P,) and gradients by parameter path."""
         values = self._forward(weights, inputs)
-        losses, gradient = loss_and_gradient(values.pop(), targets)
+        losses, gradient = self.loss.gradient(values.pop(), targets)
         found: dict[str, Tensor] = {}
         for layer in reversed(range(self.depth)):
             below = values.pop()

@@ -7,13 +7,44 @@ pack has the bits of ``F.cross_entropy(...).backward()`` on that row alone.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
+
+from randstudy.losses import Loss
 
 FEW, LANES = 15, 32
 """With up to `FEW` classes, torch sums over classes in the same order whether they are the inner or
 the outer dimension, and the outer one is several times as fast. Examples then lie in groups of
 `LANES`, so that none falls into the scalar tail of a vector loop, whose bits differ."""
+
+
+class BatchLoss(Protocol):
+    """What a pack minimises, in two forms that agree."""
+
+    def examples(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example, (P, B), for outputs (P, B, K) and targets (P, B)."""
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean losses (P,) and the gradient at the outputs (P, B, K)."""
+
+
+class TaskLoss:
+    """The task's own: cross-entropy for classes, mean squared error for numbers."""
+
+    def examples(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example."""
+        return example_losses(outputs, targets)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean losses and the gradient at the outputs."""
+        return loss_and_gradient(outputs, targets)
+
+
+def batch_loss(loss: Loss | None) -> BatchLoss:
+    """Return the arithmetic of a study's loss."""
+    return TaskLoss()
 
 
 def example_losses(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -4,14 +4,54 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
 
 from randstudy.models import Model
+from randstudy.models.losses import BatchLoss
 from randstudy.tasks import TaskShape
 
 Weights = Mapping[str, Tensor]
+
+
+class Dropout(Protocol):
+    """The dropout stream of a pack at one step."""
+
+    def factors(self, path: str, shape: tuple[int, ...], rate: float) -> Tensor:
+        """Return (P, *shape) of 0 and 1 / (1 - rate) for the units at `path` of a network.
+
+        ``shape[0]`` is the batch: rows of a smaller batch are those of a larger one.
+        """
+
+    def rows(self, some: slice) -> Dropout:
+        """Return the stream of these trials alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass through the networks of a pack needs beside weights and inputs.
+
+    Attributes
+    ----------
+    training : whether batch statistics and dropout are in force.
+    buffers : path -> (P, *shape), such as running statistics; a training pass updates them in
+        place.
+    dropout : where a training pass of a model with dropout gets its draws.
+    """
+
+    training: bool = False
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+    dropout: Dropout | None = None
+
+    def rows(self, some: slice) -> Pass:
+        """Return the pass of these trials alone; buffers stay views of the pack's."""
+        return replace(
+            self,
+            buffers={path: buffer[some] for path, buffer in self.buffers.items()},
+            dropout=None if self.dropout is None else self.dropout.rows(some),
+        )
 
 
 class Program(Protocol):
@@ -24,20 +64,20 @@ class Program(Protocol):
 
     block: int
 
-    def __init__(self, model: Model, shape: TaskShape) -> None:
-        """Bind the program to a model's settings and the shape of its task."""
+    def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
+        """Bind the program to a model's settings, the shape of its task, and what is minimised."""
 
-    def outputs(self, weights: Weights, inputs: Tensor) -> Tensor:
+    def outputs(self, weights: Weights, inputs: Tensor, way: Pass) -> Tensor:
         """Return the networks' outputs (P, B, K) for inputs (P, B, *shape)."""
 
     def gradients(
-        self, weights: Weights, inputs: Tensor, targets: Tensor
+        self, weights: Weights, inputs: Tensor, targets: Tensor, way: Pass
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean batch losses (P,) and their gradients, each (P, *shape)."""
 
 
-def program(model: Model, shape: TaskShape) -> Program:
+def program(model: Model, shape: TaskShape, loss: BatchLoss) -> Program:
     """Import and build the tensor program that `model` names."""
     module, _, name = model.program.partition(":")
-    found: Program = getattr(importlib.import_module(module), name)(model, shape)
+    found: Program = getattr(importlib.import_module(module), name)(model, shape, loss)
     return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from randstudy.models.losses import example_losses
-from randstudy.models.program import Program
+from randstudy.models.program import Pass, Program
 from randstudy.training.pack_data import PackData
 
 CHUNK = {"cpu": 64, "cuda": 2048}
@@ -55,7 +55,7 @@ def evaluate(
     classes = data.shape.target == "class"
     for chunk in rows.split(CHUNK[rows.device.type], dim=1):
         inputs, targets = data.batch(chunk)
-        outputs = program.outputs(weights, inputs)
+        outputs = program.outputs(weights, inputs, Pass())
         losses += example_losses(outputs, targets).double().sum(1)
         if classes:
             predicted.append(outputs.argmax(-1))

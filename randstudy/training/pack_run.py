@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy import inits, pruning, streams
-from randstudy.models.program import program
+from randstudy.models.losses import batch_loss
+from randstudy.models.program import Pass, program
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
 from randstudy.training.evaluation import Evaluation, evaluate
@@ -89,7 +90,7 @@ class PackRun:
         self.step = 0
         self._ended: list[Outcome] = []
         shape = recipe.data.shape()
-        self.program = program(recipe.model, shape)
+        self.program = program(recipe.model, shape, batch_loss(recipe.loss))
         self.layout = Layout(recipe.model.parameters(shape))
         rows = torch.tensor(self._padded(list(range(len(trials)))))
         self.members = [trials[row] for row in rows.tolist()]
@@ -196,7 +197,8 @@ class PackRun:
             self._draw_epoch(self.step // self.steps_per_epoch)
         rows = self.epoch_rows[:, place * self.batch : (place + 1) * self.batch]
         inputs, targets = self.data.batch(rows)
-        losses, gradients = self.program.gradients(self.layout.views(self.weights), inputs, targets)
+        weights = self.layout.views(self.weights)
+        losses, gradients = self.program.gradients(weights, inputs, targets, Pass(training=True))
         gradient = self.layout.flatten(gradients)
         if self.mask is not None:
             gradient.mul_(self.mask)

@@ -104,7 +104,7 @@ def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
     if entry.status != "finished":
         return False
     recipe, asked = trial.recipe, study.evaluation
-    wanted = asked.evaluations(recipe.total_steps, recipe.steps_per_epoch)
+    wanted = asked.evaluations(entry.steps, recipe.steps_per_epoch)
     shape = recipe.data.shape()
     classes = shape.target == "class"
     predictions = asked.predictions and classes and shape.outputs <= 256

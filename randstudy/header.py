@@ -26,6 +26,17 @@ class Evaluation:
     logits: Annotated[
         bool, "keep the outputs of each test example, as float32, where there are classes"
     ] = False
+    test_selected: Annotated[
+        bool,
+        "also keep the best on test examples, which flatters, under names that say so",
+    ] = False
+    gradient_norms: Annotated[
+        Literal["none", "total", "layers"],
+        "norms of gradients, of trials or of parameters too",
+    ] = "none"
+    metrics: Annotated[
+        tuple[str, ...], "your own, as package.module:function of outputs and targets"
+    ] = ()
 
     def evaluations(self, steps: int, steps_per_epoch: int) -> int:
         """Return how often a trial of so many steps is evaluated, its end included."""
@@ -81,9 +92,27 @@ class Header:
     tracking: Annotated[Tracking, "where MLflow records the study"] = Tracking()
 
 
-def metrics(targets: Iterable[str]) -> tuple[str, ...]:
-    """Return the final metrics that every task with these targets ("class", "number") has."""
-    return (*_ACCURACIES, *_LOSSES) if set(targets) <= {"class"} else _LOSSES
+def metrics(
+    targets: Iterable[str], evaluation: Evaluation | None = None, *, selecting: bool = False
+) -> tuple[str, ...]:
+    """Return the final metrics that every task with these targets ("class", "number") has.
+
+    `selecting` says whether every cell selects by validation.
+    """
+    found: tuple[str, ...] = _LOSSES
+    if set(targets) <= {"class"}:
+        found = (*_ACCURACIES, *_LOSSES)
+    own = [name.rpartition(":")[2] for name in (evaluation.metrics if evaluation else ())]
+    found += tuple(f"{split}_{name}" for name in own for split in ("test", "validation"))
+    on_test = [name for name in found if name.startswith("test_")]
+    if selecting:
+        found += tuple(f"{name}_at_best_validation" for name in on_test)
+        found += ("steps_at_best_validation",)
+    if evaluation is not None and evaluation.test_selected:
+        found += tuple(f"{name}_test_selected" for name in on_test)
+    if evaluation is not None and evaluation.gradient_norms != "none":
+        found += tuple(f"gradient_norm_{kind}" for kind in ("mean", "min", "max"))
+    return found
 
 
 def default_metric(targets: Iterable[str]) -> str:
@@ -93,4 +122,4 @@ def default_metric(targets: Iterable[str]) -> str:
 
 def default_direction(metric: str) -> Direction:
     """Accuracies are maximised, losses minimised."""
-    return "maximize" if metric.endswith("accuracy") else "minimize"
+    return "maximize" if "accuracy" in metric else "minimize"

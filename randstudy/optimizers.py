@@ -12,6 +12,11 @@ from randstudy.parts import Part, Range
 class Optimizer(Part, kind="optimizer"):
     """An update rule; the learning rate is `training.lr`."""
 
+    @property
+    def branch(self) -> tuple[bool, ...]:
+        """What the trials of a pack must agree in, as it decides which operations are done."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sgd(Optimizer, name="sgd"):
@@ -26,6 +31,11 @@ class Sgd(Optimizer, name="sgd"):
         if self.nesterov and self.momentum == 0:
             return [("nesterov", "needs a momentum above 0")]
         return []
+
+    @property
+    def branch(self) -> tuple[bool, ...]:
+        """Nesterov or not."""
+        return (self.nesterov,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +56,19 @@ class AdamW(Optimizer, name="adamw"):
     beta2: Annotated[float, Range(least=0, below=1), "decay of the mean squared gradient"] = 0.999
     eps: Annotated[float, Range(above=0), "added to the root of the second moment"] = 1e-8
     weight_decay: Annotated[float, Range(least=0), "shrinkage a step, times lr"] = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class RmsProp(Optimizer, name="rmsprop"):
+    """RMSprop (Hinton 2012) as in torch.optim.RMSprop."""
+
+    alpha: Annotated[float, Range(least=0, below=1), "decay of the mean squared gradient"] = 0.99
+    eps: Annotated[float, Range(above=0), "added to the root of the mean squared gradient"] = 1e-8
+    momentum: Annotated[float, Range(least=0, below=1), "share of the last step kept"] = 0.0
+    centered: Annotated[bool, "divide by an estimate of the variance instead"] = False
+    weight_decay: Annotated[float, Range(least=0), "L2 penalty added to the gradient"] = 0.0
+
+    @property
+    def branch(self) -> tuple[bool, ...]:
+        """Torch rounds otherwise with momentum than without."""
+        return (self.momentum > 0, self.centered)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from randstudy.augment import Augment
+from randstudy.fields import settings
+from randstudy.losses import Loss
 from randstudy.models import Model
+from randstudy.noise import Noise
 from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
 from randstudy.recipe import Recipe
+from randstudy.splits import Splitting
 from randstudy.tasks import Data
 
 WIDEST = 128
@@ -25,25 +30,53 @@ class Shape:
     """What the trials of a pack agree in; all else may differ from row to row."""
 
     data: Data
+    split: Splitting
+    augment: Augment
+    noise: tuple[str, ...]
     model: Model
+    loss: Loss | None
     optimizer: type[Optimizer]
-    nesterov: bool
+    branch: tuple[bool, ...]
     batch: int
+    sampling: str
+    per_epoch: tuple[int, int]
     steps: int
+    checks: int | None
+    freeze: str
 
     def __str__(self) -> str:
-        rule = self.optimizer.name + (" nesterov" if self.nesterov else "")
+        rule = self.optimizer.name + (
+            " nesterov" if self.optimizer is Sgd and any(self.branch) else ""
+        )
         budget = f"batch {self.batch}, {self.steps} steps"
         return f"{self.model.name} on {self.data.name}, {rule}, {budget}"
 
 
 def shape_of(recipe: Recipe) -> Shape:
     """Return the shape of a recipe's tensor program."""
-    optimizer = recipe.training.optimizer
-    nesterov = isinstance(optimizer, Sgd) and optimizer.nesterov
+    training, noise = recipe.training, recipe.noise
+    stopping = training.stopping
     return Shape(
-        recipe.data, recipe.model, type(optimizer), nesterov, recipe.batch, recipe.total_steps
+        data=recipe.data,
+        split=recipe.split,
+        augment=recipe.augment,
+        noise=tuple(name for name in settings(Noise) if getattr(noise, name)),
+        model=recipe.model,
+        loss=recipe.loss,
+        optimizer=type(training.optimizer),
+        branch=training.optimizer.branch,
+        batch=recipe.batch,
+        sampling=_order(recipe),
+        per_epoch=(recipe.examples_per_epoch, recipe.accumulate),
+        steps=recipe.total_steps,
+        checks=None if stopping is None else stopping.interval(recipe.steps_per_epoch),
+        freeze=training.freeze,
     )
+
+
+def _order(recipe: Recipe) -> str:
+    """Return how examples are drawn; where none are, every way is the same."""
+    return recipe.training.sampling if "order" in recipe.streams() else "sequential"
 
 
 def bytes_per_trial(recipe: Recipe) -> int:

@@ -211,6 +211,7 @@ class Recipe:
             "augment": self.augment.misfits(shape),
             "noise": self.noise.misfits(shape),
             "loss": [] if self.loss is None else self.loss.misfits(shape),
+            "init": self.init.misfits(self.model),
         }
         found = [
             (f"{path}{dot(name)}", text) for path, some in checks.items() for name, text in some

@@ -30,6 +30,11 @@ class Schedule(Part, kind="schedule"):
         """Return the factor without warm-up."""
         raise NotImplementedError
 
+    @property
+    def flat(self) -> bool:
+        """Whether the rate is the same from first to last."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Schedule, name="constant"):
@@ -38,6 +43,11 @@ class Constant(Schedule, name="constant"):
     def shape(self, step: int, total: int) -> float:
         """Return 1."""
         return 1.0
+
+    @property
+    def flat(self) -> bool:
+        """Without warm-up."""
+        return self.warmup == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,9 @@ here are frozen: changing any of them changes every trial.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NewType
@@ -64,6 +66,21 @@ def key(seed: int, stream: str, replicate: int) -> Key:
     replicate : from 0; 0 is a replicate like any other.
     """
     return Key(_hash(b"randstudy.stream", seed, stream, replicate))
+
+
+def design_key(seed: int, name: str) -> Key:
+    """Return the key from which a study draws points of a factor; no trial's stream shares its bits.
+
+    Parameters
+    ----------
+    seed : the study's seed.
+    name : what is drawn, as "random training.lr".
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must be at least 0")
+    text = f"{int(seed)}\0{name}".encode()
+    drawn = blake2b(text, digest_size=8, person=b"randstudy.design").digest()
+    return Key(int.from_bytes(drawn))
 
 
 def site(path: str) -> int:
@@ -131,6 +148,18 @@ def permutations(keys: Sequence[Key], n: int, *, epoch: int) -> NDArray[np.int64
     drawn |= np.arange(n, dtype=np.uint64)
     drawn.sort(axis=1)
     drawn &= np.uint64(LOW)
+    return drawn.view(np.int64)
+
+
+def choices(keys: Sequence[Key], n: int, *, epoch: int) -> NDArray[np.int64]:
+    """Return (P, n) int64: for each key n draws with replacement from ``range(n)`` for this epoch.
+
+    The high half of word * n: a number's chance is off by at most n / 2**32 of itself.
+    """
+    _check_word("n", n)
+    drawn = words(keys, site=site("choice"), count=n, step=epoch).astype(np.uint64)
+    drawn *= np.uint64(n)
+    drawn >>= np.uint64(32)
     return drawn.view(np.int64)
 
 
@@ -206,6 +235,49 @@ def handed(seed: int, stream: str, replicate: int) -> HandedStream:
     It shares no bits with what randstudy draws from the stream of that name.
     """
     return HandedStream(_hash(b"randstudy.handed", seed, stream, replicate) >> 1)
+
+
+def handed_at(key: Key, *place: int | str) -> HandedStream:
+    """Return a stream for people's own code that is called at one place of a training.
+
+    Parameters
+    ----------
+    key : that of the stream in the trial's replicate.
+    place : where the draws are used, such as a parameter's path or a number of a batch.
+    """
+    text = "\0".join([str(int(key)), *(str(part) for part in place)])
+    digest = blake2b(text.encode(), digest_size=8, person=b"randstudy.place").digest()
+    return HandedStream(int.from_bytes(digest) >> 1)
+
+
+@contextmanager
+def global_generators(stream: HandedStream) -> Iterator[None]:
+    """Let code draw from the global generators of Python, numpy and torch as if from `stream`.
+
+    For code of others that takes no generator, such as the constructors of ``torch.nn``. The states
+    found are put back at the end.
+    """
+    import torch
+
+    python, device = random.getstate(), torch.get_rng_state()
+    host = np.random.get_state()  # noqa: NPY002 (what other people's code draws from)
+    random.seed(stream.integer)
+    np.random.seed(stream.integer % 2**32)  # noqa: NPY002 (the same)
+    torch.default_generator.manual_seed(stream.integer)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(host)  # noqa: NPY002 (the same)
+        torch.set_rng_state(device)
+
+
+def global_state() -> tuple[bytes, str]:
+    """Return the state of the global generators; it changes when something draws from them."""
+    import torch
+
+    host = np.random.get_state()  # noqa: NPY002 (what other people's code draws from)
+    return torch.get_rng_state().numpy().tobytes(), repr((random.getstate(), host))
 
 
 def _hash(purpose: bytes, seed: int, stream: str, replicate: int) -> int:

@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from randstudy.models import Mlp
-from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
-from randstudy.recipe import Training
+from randstudy.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
+from randstudy.recipe import Recipe, Training
+from randstudy.schedules import Constant, Cosine, LinearDecay, Schedule, StepDecay
 from randstudy.tasks import Digits
+from randstudy.training.gradients import Clipping, Norms
 from randstudy.training.layout import Layout
-from randstudy.training.updates import Clipping, update_rule
+from randstudy.training.updates import update_rule
 
 SIZE = 137
 STEPS = 12
 
 
-def training(optimizer: Optimizer, lr: float = 0.1, clip_norm: float | None = None) -> Training:
-    return Training(optimizer=optimizer, lr=lr, batch_size=8, epochs=1, clip_norm=clip_norm)
+def training(optimizer: Optimizer, lr: float = 0.1, **fields: Any) -> Training:
+    return Training(optimizer=optimizer, lr=lr, batch_size=8, **({"epochs": 1} | fields))
 
 
 def gradients(rows: int, steps: int = STEPS) -> Tensor:
@@ -38,7 +40,7 @@ def gradients(rows: int, steps: int = STEPS) -> Tensor:
 def ours(trainings: Sequence[Training], gradients: Tensor) -> Tensor:
     """Return the weights (P, SIZE) after all steps."""
     weights = torch.linspace(-1, 1, SIZE).repeat(len(trainings), 1)
-    rule = update_rule(trainings, weights)
+    rule = update_rule([Recipe(training=one) for one in trainings], weights)
     for step, gradient in enumerate(gradients, start=1):
         rule.apply(weights, gradient.clone(), step)
     return weights
@@ -54,7 +56,17 @@ def theirs(one: Training, gradients: Tensor) -> Tensor:
         optimizer = torch.optim.SGD(
             [weights], momentum=rule.momentum, nesterov=rule.nesterov, **shared
         )
+    elif isinstance(rule, RmsProp):
+        optimizer = torch.optim.RMSprop(
+            [weights],
+            alpha=rule.alpha,
+            eps=rule.eps,
+            momentum=rule.momentum,
+            centered=rule.centered,
+            **shared,
+        )
     else:
+        assert isinstance(rule, Adam | AdamW)
         kind = torch.optim.AdamW if isinstance(rule, AdamW) else torch.optim.Adam
         optimizer = kind([weights], betas=(rule.beta1, rule.beta2), eps=rule.eps, **shared)
     for gradient in gradients:
@@ -85,6 +97,13 @@ PACKS |= {
         )
     ]
     for kind in (Adam, AdamW)
+}
+PACKS |= {
+    f"rmsprop-{centered}-{'heavy' if momenta[0] else 'plain'}": [
+        training(RmsProp(alpha=alpha, momentum=momentum, centered=centered, weight_decay=decay), lr)
+        for alpha, momentum, decay, lr in product((0.9, 0.99), momenta, DECAYS, LRS)
+    ]
+    for centered, momenta in product((False, True), ((0.0,), (0.5, 0.9)))
 }
 
 
@@ -131,7 +150,7 @@ def test_dropping_rows_changes_no_bit_of_the_others(name: str) -> None:
     whole = ours(trainings, drawn)
     kept = torch.tensor([2, 0, len(trainings) - 1, 0])
     weights = torch.linspace(-1, 1, SIZE).repeat(len(trainings), 1)
-    rule = update_rule(trainings, weights)
+    rule = update_rule([Recipe(training=one) for one in trainings], weights)
     for step, gradient in enumerate(drawn, start=1):
         if step == 5:
             rule.keep(kept)
@@ -166,10 +185,10 @@ def test_a_coefficient_of_zero_leaves_infinities_alone(case: str) -> None:
 LAYOUT = Layout(Mlp(widths=(9,)).parameters(Digits().shape()))
 
 
-def clipped(limits: Sequence[float | None], gradient: Tensor) -> Tensor:
-    trainings = [training(Sgd(), clip_norm=limit) for limit in limits]
+def clipped(limits: Sequence[float | None], gradient: Tensor, **fields: Any) -> Tensor:
+    trainings = [training(Sgd(), clip_norm=limit, **fields) for limit in limits]
     found = gradient.clone()
-    Clipping(trainings, gradient, LAYOUT).apply(found)
+    Clipping(trainings, gradient).apply(found, Norms(LAYOUT)(gradient)[1])
     return found
 
 
@@ -212,9 +231,89 @@ def test_clipping_leaves_an_infinite_gradient_without_a_limit_alone() -> None:
 def test_clipping_keeps_its_rows() -> None:
     limits = (0.5, None, 3.0)
     gradient = pack_gradient(3)
-    clipping = Clipping([training(Sgd(), clip_norm=limit) for limit in limits], gradient, LAYOUT)
+    clipping = Clipping([training(Sgd(), clip_norm=limit) for limit in limits], gradient)
     rows = torch.tensor([2, 0])
     clipping.keep(rows)
     kept = gradient[rows].clone()
-    clipping.apply(kept)
+    clipping.apply(kept, Norms(LAYOUT)(kept)[1])
     assert torch.equal(kept, clipped(limits, gradient)[rows])
+
+
+def test_clipping_by_value_equals_torch() -> None:
+    limits = (0.5, None, 1e-3, 2.0)
+    gradient = pack_gradient(len(limits))
+    clipping = Clipping([training(Sgd(), clip_value=limit) for limit in limits], gradient)
+    found = gradient.clone()
+    touched = clipping.apply(found, None)
+    for row, limit in enumerate(limits):
+        expected = nn.Parameter(torch.zeros(LAYOUT.size))
+        expected.grad = gradient[row].clone()
+        if limit is not None:
+            nn.utils.clip_grad_value_([expected], limit)
+        assert torch.equal(found[row], expected.grad)
+    assert touched.tolist() == [True, False, True, True]
+    assert clipping.clips == [True, False, True, True]
+
+
+def test_clipping_tells_whom_it_touched() -> None:
+    gradient = pack_gradient(3)
+    trainings = [training(Sgd(), clip_norm=limit) for limit in (0.5, None, 1e6)]
+    clipping = Clipping(trainings, gradient)
+    assert clipping.apply(gradient, Norms(LAYOUT)(gradient)[1]).tolist() == [True, False, False]
+
+
+# Schedules.
+
+SCHEDULES: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]] = {
+    "constant": (Constant(), lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda _: 1.0)),
+    "step": (StepDecay(every=3, decay=0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.5)),
+    "cosine": (Cosine(), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 12)),
+    "linear": (
+        LinearDecay(floor=0.25),
+        lambda o: torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.25, total_iters=12),
+    ),
+}
+
+
+def test_every_registered_schedule_is_compared() -> None:
+    assert set(SCHEDULES) == set(registered(Schedule))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_has_the_rates_of_torch(name: str) -> None:
+    schedule, make = SCHEDULES[name]
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.7)
+    theirs, rates = make(optimizer), []
+    for _ in range(12):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    recipe = Recipe(training=training(Sgd(), 0.7, schedule=schedule, epochs=None, steps=12))
+    assert [recipe.rate(step) for step in range(12)] == pytest.approx(rates, rel=1e-12)
+
+
+def test_warm_up_rises_in_a_line_in_front_of_any_schedule() -> None:
+    schedule = LinearDecay(warmup=4)
+    rises = [schedule.factor(step, 10) / schedule.shape(step, 10) for step in range(6)]
+    assert rises == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("rule", [Sgd(momentum=0.9), Adam(), AdamW(), RmsProp()], ids=repr)
+def test_a_pack_of_schedules_steps_as_each_alone(rule: Optimizer) -> None:
+    """Rates that move are those of one optimizer after another with its rate set by hand."""
+    schedules = [schedule for schedule, _ in SCHEDULES.values()]
+    trainings = [
+        training(rule, schedule=one, epochs=None, steps=STEPS, lr_scaling=scaling)
+        for one, scaling in product(schedules, ("none", "sqrt"))
+    ]
+    drawn = gradients(len(trainings))
+    together = ours(trainings, drawn)
+    for row, one in enumerate(trainings):
+        assert torch.equal(ours([one], drawn[:, row : row + 1])[0], together[row])
+    assert len({tuple(row.tolist()) for row in together}) == len(trainings)
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 1.0), ("linear", 0.25), ("sqrt", 0.5)])
+def test_the_rate_grows_with_the_batch(scaling: str, factor: float) -> None:
+    fields = {"lr_scaling": scaling, "lr_batch": 64, "accumulate": 2}
+    assert Recipe(training=training(Sgd(), 1.0, **fields)).rate(0) == factor

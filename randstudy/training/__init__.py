@@ -8,6 +8,7 @@ from randstudy.numerics import prepare_environment
 
 prepare_environment()
 
-from randstudy.training.pack_run import Observation, PackRun  # noqa: E402 (the order is the point)
+from randstudy.training.observation import Observation  # noqa: E402 (the order is the point)
+from randstudy.training.pack_run import PackRun  # noqa: E402
 
 __all__ = ["Observation", "PackRun"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from randstudy.packs import widest
-from randstudy.training.pack_run import Observation, PackRun
+from randstudy.training.observation import Observation
+from randstudy.training.pack_run import PackRun
 from randstudy.trials import Trial
 
 ENOUGH = 0.9

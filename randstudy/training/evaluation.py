@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from randstudy.models.losses import example_losses
+from randstudy.metrics import Metric, metric_named
+from randstudy.models.losses import BatchLoss
 from randstudy.models.program import Pass, Program
+from randstudy.recipe import Recipe
+from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
 
 CHUNK = {"cpu": 64, "cuda": 2048}
@@ -21,55 +26,102 @@ its number of rows, so the chunk must not depend on the pack."""
 class Evaluation:
     """Results by trial: loss and accuracy float64 (P,), predicted classes uint8 (P, n).
 
-    `logits` (P, n, K) float32 only where they were asked for.
+    `logits` (P, n, K) float32 only where they were asked for; `own` are people's own metrics.
     """
 
     loss: Tensor
     accuracy: Tensor | None
-    predictions: Tensor | None
+    predictions: Tensor | None = None
     logits: Tensor | None = None
+    own: Mapping[str, list[float]] = field(default_factory=dict)
 
     def metrics(self, split: str) -> dict[str, list[float]]:
         """Return metric name -> P numbers."""
         found = {f"{split}_loss": self.loss.tolist()}
         if self.accuracy is not None:
             found[f"{split}_accuracy"] = self.accuracy.tolist()
-        return found
+        return found | {f"{split}_{name}": values for name, values in self.own.items()}
+
+    def kept_predictions(self, row: int) -> NDArray[Any] | None:
+        """Return one trial's predicted classes, if they are kept."""
+        return None if self.predictions is None else self.predictions[row].cpu().numpy()
+
+    def kept_logits(self, row: int) -> NDArray[Any] | None:
+        """Return one trial's outputs, if they are kept."""
+        return None if self.logits is None else self.logits[row].cpu().numpy()
 
 
-@torch.no_grad()
-def evaluate(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    data: PackData,
-    split: str,
-    *,
-    logits: bool = False,
-) -> Evaluation:
-    """Evaluate every trial of the pack on its own rows of `split`; keep `logits` if there are."""
-    rows = data.rows[split]
-    losses = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    predicted: list[Tensor] = []
-    kept: list[Tensor] = []
-    right = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-    classes = data.shape.target == "class"
-    for chunk in rows.split(CHUNK[rows.device.type], dim=1):
-        inputs, targets = data.batch(chunk)
-        outputs = program.outputs(weights, inputs, Pass())
-        losses += example_losses(outputs, targets).double().sum(1)
-        if classes:
-            predicted.append(outputs.argmax(-1))
-            right += (predicted[-1] == targets).sum(1)
-            if logits:
+class Evaluator:
+    """Evaluates weights of a pack, each trial on its own rows of a split."""
+
+    def __init__(
+        self, program: Program, data: PackData, observe: Observation, loss: BatchLoss
+    ) -> None:
+        self.program, self.data, self.observe, self.loss = program, data, observe, loss
+        self.own: dict[str, Metric] = {
+            name.rpartition(":")[2]: metric_named(name) for name in observe.metrics
+        }
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        weights: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        split: str,
+        *,
+        keep: bool = False,
+    ) -> Evaluation:
+        """Evaluate on `split`; with `keep`, keep of each example what is to be kept."""
+        rows = self.data.rows[split]
+        losses = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+        right = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+        classes = self.data.shape.target == "class"
+        predicted: list[Tensor] = []
+        kept: list[Tensor] = []
+        way = Pass(buffers=buffers)
+        for chunk in rows.split(CHUNK[rows.device.type], dim=1):
+            inputs, targets = self.data.batch(chunk)
+            outputs = self.program.outputs(weights, inputs, way)
+            losses += self.loss.examples(outputs, targets).double().sum(1)
+            if classes:
+                predicted.append(outputs.argmax(-1))
+                right += (predicted[-1] == targets).sum(1)
+            if self.own or (keep and self.observe.logits):
                 # Adding zero makes -0.0 and 0.0 one.
                 kept.append(outputs.float() + 0.0)
-    count = rows.shape[1]
-    if not classes:
-        return Evaluation(losses / count, None, None)
-    compact = torch.cat(predicted, 1) if data.shape.outputs <= 256 else None
-    return Evaluation(
-        losses / count,
-        right.double() / count,
-        None if compact is None else compact.to(torch.uint8),
-        torch.cat(kept, 1) if kept else None,
-    )
+        count = rows.shape[1]
+        outputs_kept = torch.cat(kept, 1) if kept else None
+        return Evaluation(
+            losses / count,
+            right.double() / count if classes else None,
+            self._compact(predicted) if keep and self.observe.predictions else None,
+            outputs_kept if keep and classes and self.observe.logits else None,
+            self._own(outputs_kept, rows) if outputs_kept is not None else {},
+        )
+
+    def _compact(self, predicted: list[Tensor]) -> Tensor | None:
+        """Return predicted classes as bytes, where they fit."""
+        if not predicted or self.data.shape.outputs > 256:
+            return None
+        return torch.cat(predicted, 1).to(torch.uint8)
+
+    def _own(self, outputs: Tensor, rows: Tensor) -> dict[str, list[float]]:
+        """Return people's own metrics, each trial by itself."""
+        if not self.own:
+            return {}
+        pairs = [
+            (one.cpu().numpy(), self.data.targets[own].cpu().numpy())
+            for one, own in zip(outputs, rows, strict=True)
+        ]
+        return {name: [metric(*pair) for pair in pairs] for name, metric in self.own.items()}
+
+
+def final_names(recipe: Recipe, observe: Observation) -> list[str]:
+    """Return the final metrics that every finished trial of a recipe has."""
+    kinds = ["loss", "accuracy"] if recipe.data.shape().target == "class" else ["loss"]
+    kinds += [name.rpartition(":")[2] for name in observe.metrics]
+    names = [f"{split}_{kind}" for split in ("validation", "test") for kind in kinds]
+    if recipe.training.stopping is not None:
+        names += [f"test_{kind}_at_best_validation" for kind in kinds]
+        names.append("steps_at_best_validation")
+    return ["train_loss", *names]

@@ -7,6 +7,7 @@ pack by dropping a row.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,18 @@ class Layout:
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self.parameters = tuple(parameters)
         self.size = sum(parameter.size for parameter in parameters)
+
+    def frozen(self, freeze: str) -> int:
+        """Return how many leading numbers of a row are not trained."""
+        if freeze == "none":
+            return 0
+        last = max(i for i, one in enumerate(self.parameters) if one.role == "weight")
+        return sum(one.size for one in self.parameters[:last])
+
+    def parameters_before(self, column: int) -> int:
+        """Return how many parameters lie before a column of a row."""
+        ends = itertools.accumulate(parameter.size for parameter in self.parameters)
+        return sum(end <= column for end in ends)
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return path -> (P, *shape) views of `rows` (P, D)."""

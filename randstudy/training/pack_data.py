@@ -23,12 +23,14 @@ class PackData:
     """
 
     def __init__(self, trials: Sequence[Trial], device: str) -> None:
-        data = trials[0].recipe.data
+        recipe = trials[0].recipe
+        data = recipe.data
         self.shape = data.shape()
         self.device = device
         tables: dict[streams.Key, tuple[int, Examples]] = {}
         splits: dict[streams.Key, Split] = {}
         rows: dict[str, list[NDArray[np.int64]]] = {"train": [], "validation": [], "test": []}
+        starts: list[int] = []
         start = 0
         for trial in trials:
             data_key, split_key = trial.key("data"), trial.key("split")
@@ -36,10 +38,14 @@ class PackData:
                 examples = data.examples(data_key)
                 tables[data_key] = (start, examples)
                 start += len(examples.targets)
+            starts.append(tables[data_key][0])
             if split_key not in splits:
-                splits[split_key] = data.split(split_key)
+                splits[split_key] = recipe.split.rows(
+                    data, trial.seed, trial.replicates.get("split", 0)
+                )
             for name, found in rows.items():
                 found.append(getattr(splits[split_key], name) + tables[data_key][0])
+        self.offsets = torch.tensor(starts, device=device)[:, None] if any(starts) else None
         self.inputs = self._table([examples.inputs for _, examples in tables.values()])
         self.targets = self._table([examples.targets for _, examples in tables.values()])
         self.rows = {
@@ -58,6 +64,17 @@ class PackData:
         inputs = self.inputs.index_select(0, flat).view(*rows.shape, *self.shape.inputs)
         return inputs, self.targets.index_select(0, flat).view(rows.shape)
 
+    def samples(self, rows: Tensor) -> Tensor:
+        """Return which examples of the data set rows of the table are, whatever the pack."""
+        return rows if self.offsets is None else rows - self.offsets
+
+    @property
+    def repeats(self) -> bool:
+        """Whether some trial's training examples hold one of them twice."""
+        train = self.rows["train"].sort(dim=1).values
+        return bool((train[:, 1:] == train[:, :-1]).any())
+
     def keep(self, rows: Tensor) -> None:
         """Keep only these trials; their examples stay."""
+        self.offsets = None if self.offsets is None else self.offsets[rows]
         self.rows = {name: found[rows] for name, found in self.rows.items()}

@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from randstudy import inits, pruning, streams
 from randstudy.models.losses import batch_loss
 from randstudy.models.program import Pass, program
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
-from randstudy.training.evaluation import Evaluation, evaluate
+from randstudy.training.batches import Batch, Batches
+from randstudy.training.evaluation import Evaluation, Evaluator, final_names
+from randstudy.training.first_weights import FirstWeights
+from randstudy.training.gradients import Clipping, GradientLog, Norms
 from randstudy.training.layout import Layout
+from randstudy.training.memory import peak_bytes, reset_peak
+from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
+from randstudy.training.perturbation import Perturbation
 from randstudy.training.records import Record
-from randstudy.training.updates import Clipping, update_rule
+from randstudy.training.selection import Selection
+from randstudy.training.updates import update_rule
+from randstudy.training.watch import LossMeans, Watch
 from randstudy.trials import Trial
 
 NARROWEST = 2
 """Batched matrix products of width 1 take another path and other bits; see `numerics`."""
-
-CHECK_EVERY = {"cpu": 1, "cuda": 32}
-"""Steps between looks for non-finite losses. A look waits for a GPU; what a trial did after the
-step at which it diverged is dropped, so the number changes no outcome."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What is looked at while training; it changes no trial's numbers.
-
-    Evaluation on validation examples every so many epochs or steps, and at the end.
-    """
-
-    every_epochs: int | None = 1
-    every_steps: int | None = None
-    predictions: bool = True
-    logits: bool = False
-
-    def interval(self, steps_per_epoch: int) -> int:
-        """Return the number of steps between evaluations."""
-        if self.every_steps is not None:
-            return self.every_steps
-        return (self.every_epochs or 1) * steps_per_epoch
 
 
 class PackRun:
@@ -75,10 +56,9 @@ class PackRun:
         configure(device, threads)
         recipe = trials[0].recipe
         self.device = torch.device(device)
+        reset_peak(self.device)
         self.total = recipe.total_steps
         self.steps_per_epoch = recipe.steps_per_epoch
-        self.batch = recipe.batch
-        self.ordered = "order" in recipe.streams()
         self.observe = observe or Observation()
         self.interval = self.observe.interval(self.steps_per_epoch)
         provenance = {
@@ -87,22 +67,36 @@ class PackRun:
             **versions(),
         }
         self.records = [Record(trial=trial, provenance=provenance) for trial in trials]
-        self.step = 0
+        self.step = self.reported = 0
         self._ended: list[Outcome] = []
         shape = recipe.data.shape()
         self.program = program(recipe.model, shape, batch_loss(recipe.loss))
         self.layout = Layout(recipe.model.parameters(shape))
-        rows = torch.tensor(self._padded(list(range(len(trials)))))
-        self.members = [trials[row] for row in rows.tolist()]
+        rows = self._padded(list(range(len(trials))))
+        self.members = [trials[row] for row in rows]
         self.data = PackData(self.members, device)
-        self._draw_weights()
-        trainings = [trial.recipe.training for trial in self.members]
-        self.update = update_rule(trainings, self.weights)
-        self.clipping = Clipping(trainings, self.weights, self.layout)
-        zeros = torch.zeros(len(rows), dtype=torch.float64, device=self.device)
-        self.loss_sum, self.last_epoch_sum = zeros, zeros.clone()
-        self.reported = 0
-        self.unchecked: list[Tensor] = []
+        self.evaluator = Evaluator(self.program, self.data, self.observe, batch_loss(recipe.loss))
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Draw what is drawn before the first update, and make the state of training."""
+        recipes = [trial.recipe for trial in self.members]
+        trainings = [recipe.training for recipe in recipes]
+        first = FirstWeights(self.members, self.layout, self.program, self.data, self.device)
+        self.weights, self.mask, self.buffers = first.weights, first.mask, first.buffers
+        # Frozen layers are the first ones: what is trained is the tail of each row.
+        self.frozen = self.layout.frozen(trainings[0].freeze)
+        self.perturbation = Perturbation(self.members, self.data, self.layout, self.device)
+        self.batches = Batches(self.members, self.data, occurrences=self.perturbation.by_sample)
+        self.update = update_rule(recipes, self._trained(self.weights))
+        self.clipping = Clipping(trainings, self.weights)
+        self.norms = Norms(self.layout)
+        layers = self.layout.parameters_before(self.frozen)
+        self.log = GradientLog(self.observe.gradient_norms, self.layout, layers)
+        selects = trainings[0].stopping is not None
+        self.means = LossMeans(self.weights, self.total, self.steps_per_epoch, by_epoch=selects)
+        self.watch = Watch(trainings, self.device)
+        self.selection = Selection(self.members, self.weights, self.buffers) if selects else None
 
     @property
     def done(self) -> bool:
@@ -124,14 +118,14 @@ class PackRun:
         """Train for about `seconds`, or to the end; an epoch's evaluation is not cut short."""
         stop = time.monotonic() + seconds
         while not self.done:
-            self._train_to(min(self._next_event(), self.total), stop)
-            if self.step == self._next_event() or self.step == self.total:
-                self._report()
+            self._train_to(min(self._next_report(), self._next_check()), stop)
+            if self.step in (self._next_report(), self._next_check()):
+                self._look()
             if time.monotonic() >= stop:
                 return
 
     def walk(self, steps: int) -> None:
-        """Take some steps without reporting: for timing only."""
+        """Take some updates without reporting: for timing only."""
         with torch.no_grad():
             for _ in range(min(steps, self.total - self.step)):
                 if not self.done:
@@ -139,7 +133,7 @@ class PackRun:
 
     def wait(self) -> None:
         """Wait for the device to finish what it was given: for timing only."""
-        self.loss_sum.tolist()
+        self.means.since.tolist()
 
     def look(self) -> Evaluation:
         """Evaluate on validation examples without reporting: for timing only."""
@@ -147,9 +141,16 @@ class PackRun:
         found.loss.tolist()
         return found
 
-    def _next_event(self) -> int:
-        """Return the step of the next evaluation."""
+    def _next_report(self) -> int:
+        """Return the step of the next evaluation for the record."""
         return min((self.reported // self.interval + 1) * self.interval, self.total)
+
+    def _next_check(self) -> int:
+        """Return the step of the next check for selection."""
+        if self.selection is None:
+            return self.total
+        interval = self.selection.interval
+        return min((self.selection.checked // interval + 1) * interval, self.total)
 
     def _padded(self, rows: list[int]) -> list[int]:
         """Add silent twins of the first row, up to a width that keeps the bits."""
@@ -157,31 +158,12 @@ class PackRun:
         width = max(NARROWEST, math.ceil(len(rows) / block) * block)
         return rows + rows[:1] * (width - len(rows))
 
-    def _draw_weights(self) -> None:
-        """Draw first weights and masks on the host, and ship them."""
-        recipes = [trial.recipe for trial in self.members]
-        parameters = self.layout.parameters
-        first = inits.initial(
-            [recipe.init for recipe in recipes],
-            [trial.key("init") for trial in self.members],
-            parameters,
-        )
-        kept = pruning.masks(
-            [recipe.pruning for recipe in recipes],
-            [trial.key("mask") for trial in self.members],
-            parameters,
-            first,
-        )
-        width = len(self.members)
-        self.weights = self.layout.stack(first, width).to(self.device)
-        self.mask: Tensor | None = None
-        if kept:
-            self.mask = self.layout.stack(kept, width, missing=1.0).to(self.device)
-            # Adding zero turns the -0.0 of a removed negative weight into 0.0.
-            self.weights.mul_(self.mask).add_(0.0)
+    def _trained(self, rows: Tensor) -> Tensor:
+        """Return the columns that are trained, as a view."""
+        return rows[:, self.frozen :]
 
     def _train_to(self, event: int, stop: float) -> None:
-        """Take steps until `event`, the end of all trials, or the time is up."""
+        """Take updates until `event`, the end of all trials, or the time is up."""
         began, width = time.monotonic(), max(1, self.alive)
         while self.step < event and not self.done:
             self._one_step()
@@ -192,62 +174,60 @@ class PackRun:
             record.train_seconds += spent
 
     def _one_step(self) -> None:
-        place = self.step % self.steps_per_epoch
-        if place == 0:
-            self._draw_epoch(self.step // self.steps_per_epoch)
-        rows = self.epoch_rows[:, place * self.batch : (place + 1) * self.batch]
-        inputs, targets = self.data.batch(rows)
-        weights = self.layout.views(self.weights)
-        losses, gradients = self.program.gradients(weights, inputs, targets, Pass(training=True))
-        gradient = self.layout.flatten(gradients)
+        losses, gradient = self._gradient()
+        gradient = self._trained(gradient)
+        gradient = self.perturbation.gradient(gradient, self.step)
         if self.mask is not None:
-            gradient.mul_(self.mask)
-        self.clipping.apply(gradient)
-        self.update.apply(self.weights, gradient, self.step + 1)
-        self._account(losses)
-
-    def _draw_epoch(self, epoch: int) -> None:
-        """Set each trial's order of its training rows."""
-        rows = self.data.rows["train"]
-        if self.ordered:
-            keys = [trial.key("order") for trial in self.members]
-            orders = streams.permutations(keys, rows.shape[1], epoch=epoch)
-            rows = rows.gather(1, torch.from_numpy(orders).to(self.device))
-        self.epoch_rows = rows
-
-    def _account(self, losses: Tensor) -> None:
-        """Add the batch losses (P,) of the step just taken; look for non-finite ones."""
-        self.loss_sum += losses
-        if self.step >= self.total - self.steps_per_epoch:
-            self.last_epoch_sum += losses
+            gradient.mul_(self._trained(self.mask))
+        self.means.add(losses, self.step)
+        due = self.watch.add(losses, gradient)
+        each = whole = clipped = None
+        if self.clipping.by_norm or self.log.detail != "none":
+            each, whole = self.norms(gradient)
+        if self.clipping.active:
+            clipped = self.clipping.apply(gradient, whole)
+        self.log.note(each, whole, clipped)
+        self.update.apply(self._trained(self.weights), gradient, self.step + 1)
         self.step += 1
-        self.unchecked.append(losses)
-        if len(self.unchecked) >= CHECK_EVERY[self.device.type]:
+        if due:
             self._check()
 
-    def _check(self) -> None:
-        """Let trials whose loss turned non-finite leave the pack."""
-        if not self.unchecked:
-            return
-        finite = torch.stack(self.unchecked).isfinite()
-        first = self.step - len(self.unchecked)
-        self.unchecked = []
-        if bool(finite.all()):
-            return
-        broken = (~finite[:, : self.alive]).cpu().numpy()
-        at = {row: first + int(broken[:, row].argmax()) for row in range(self.alive)}
-        leaving = {row: at[row] for row in range(self.alive) if broken[:, row].any()}
-        names = [f"{split}_{kind}" for split in ("validation", "test") for kind in self._kinds()]
-        for row, step in leaving.items():
-            outcome = self.records[row].diverge(
-                step, "non-finite loss", dict.fromkeys(["train_loss", *names], 0.0)
-            )
-            self._ended.append(outcome)
-        self._keep([row for row in range(self.alive) if row not in leaving])
+    def _gradient(self) -> tuple[Tensor, Tensor]:
+        """Return the loss (P,) and gradient (P, D) of an update, over the batches it is made of."""
+        losses = gradient = None
+        for batch in self.batches.of(self.step):
+            loss, part = self._backward(batch)
+            if batch.share == 1:
+                return loss, part
+            loss, part = loss * batch.share, part.mul_(batch.share)
+            losses = loss if losses is None else losses.add_(loss)
+            gradient = part if gradient is None else gradient.add_(part)
+        assert losses is not None
+        assert gradient is not None
+        return losses, gradient
 
-    def _kinds(self) -> tuple[str, ...]:
-        """Return the kinds of metric of this task."""
-        return ("loss", "accuracy") if self.data.shape.target == "class" else ("loss",)
+    def _backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return mean losses (P,) and gradient (P, D) of one batch."""
+        perturbation = self.perturbation
+        samples = self.data.samples(batch.rows)
+        inputs, targets = self.data.batch(batch.rows)
+        inputs = perturbation.inputs(inputs, samples, batch.occurrence, batch.epoch)
+        targets = perturbation.targets(targets, samples)
+        weights = self.layout.views(perturbation.weights(self.weights, batch.number))
+        way = Pass(training=True, buffers=self.buffers, dropout=perturbation.dropout(batch.number))
+        losses, gradients = self.program.gradients(weights, inputs, targets, way)
+        return losses, self.layout.flatten(gradients)
+
+    def _check(self) -> None:
+        """Let trials that diverged leave the pack."""
+        found = self.watch.diverged(self.step)
+        leaving = {row: found[row] for row in sorted(found) if row < self.alive}
+        if not leaving:
+            return
+        names = dict.fromkeys(final_names(self.members[0].recipe, self.observe), math.nan)
+        for row, (step, why) in leaving.items():
+            self._ended.append(self.records[row].diverge(step, why, names))
+        self._keep([row for row in range(self.alive) if row not in leaving])
 
     def _keep(self, rows: list[int]) -> None:
         """Drop all other trials from the pack, changing no bit of these."""
@@ -259,58 +239,93 @@ class PackRun:
         index = torch.tensor(kept, device=self.device)
         self.weights = self.weights[index]
         self.mask = None if self.mask is None else self.mask[index]
-        self.loss_sum, self.last_epoch_sum = self.loss_sum[index], self.last_epoch_sum[index]
-        self.epoch_rows = self.epoch_rows[index]
-        for part in (self.data, self.update, self.clipping):
+        self.buffers = {path: buffer[index] for path, buffer in self.buffers.items()}
+        for part in (self.data, self.batches, self.perturbation, self.update, self.clipping):
             part.keep(index)
+        for log in (self.log, self.means, self.watch, self.selection):
+            if log is not None:
+                log.keep(index)
 
-    def _report(self) -> None:
-        """Evaluate on validation examples; at the end, on test examples too, and close."""
+    def _look(self) -> None:
+        """Report, select, and let those trials go that have reached their end."""
         self._check()
         if self.done:
             return
         began = time.monotonic()
-        metrics = {"train_loss": (self.loss_sum / (self.step - self.reported)).tolist()}
-        metrics |= self._evaluate("validation").metrics("validation")
-        epoch = self.step / self.steps_per_epoch
-        for row, record in enumerate(self.records):
-            record.report(self.step, epoch, {name: found[row] for name, found in metrics.items()})
-        self.loss_sum = torch.zeros_like(self.loss_sum)
-        self.reported = self.step
-        last = self.step == self.total
-        test = self._evaluate("test", logits=self.observe.logits) if last else None
+        found = self._evaluate("validation").metrics("validation")
+        ending = list(range(self.alive)) if self.step == self.total else []
+        if self.selection is not None and self.step == self._next_check():
+            stopped = self.selection.check(self.step, found, self.weights, self.buffers)
+            ending = ending or [row for row in stopped if row < self.alive]
+        due = self.step == self._next_report()
+        if due or ending:
+            self._report(found, range(self.alive) if due else ending)
+        if due:
+            self.reported = self.step
+            self.means.reported()
+            self.log.reported()
         spent = (time.monotonic() - began) / self.alive
         for record in self.records:
             record.evaluation_seconds += spent
-        if test is not None:
-            self._finish(metrics | test.metrics("test"), test)
+        if ending:
+            self._finish(ending, found)
 
-    def _evaluate(self, split: str, *, logits: bool = False) -> Evaluation:
-        weights = self.layout.views(self.weights)
-        return evaluate(self.program, weights, self.data, split, logits=logits)
+    def _report(self, found: Mapping[str, Sequence[float]], rows: Sequence[int]) -> None:
+        """Write down the curves' next points, for all trials when it is time, or for some."""
+        means = {"train_loss": self.means.since_report(), **self.log.since_report()}
+        metrics = means | dict(found)
+        epoch = self.step / self.steps_per_epoch
+        if self.observe.test_selected:
+            self._note_test(rows)
+        for row in rows:
+            point = {name: values[row] for name, values in metrics.items()}
+            self.records[row].report(self.step, epoch, point)
 
-    def _finish(self, metrics: dict[str, list[float]], test: Evaluation) -> None:
-        """Close all trials that reached the budget.
+    def _note_test(self, rows: Sequence[int]) -> None:
+        """Look at test examples for the test-selected figures that somebody asked for."""
+        found = self._evaluate("test").metrics("test")
+        for row in rows:
+            self.records[row].select({name: values[row] for name, values in found.items()})
+
+    def _evaluate(self, split: str, *, keep: bool = False) -> Evaluation:
+        return self.evaluator(self.layout.views(self.weights), self.buffers, split, keep=keep)
+
+    def _finish(self, rows: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
+        """Close trials that reached their end, and drop them from the pack.
 
         The final train_loss is the mean over the last epoch's batches, however often was reported.
         """
-        window = min(self.steps_per_epoch, self.total)
-        metrics["train_loss"] = (self.last_epoch_sum / window).tolist()
+        began = time.monotonic()
+        test = self._evaluate("test", keep=True)
+        metrics = {"train_loss": self.means.final(), **found, **test.metrics("test")}
+        metrics |= self._at_best()
+        logged = self.log.metrics(self.clipping.clips)
         weights = self.weights.cpu().numpy()
-        predictions = _host(test.predictions if self.observe.predictions else None)
-        logits = _host(test.logits)
-        for row, record in enumerate(self.records):
+        buffers = [buffer.flatten(1).cpu().numpy() for buffer in self.buffers.values()]
+        peak = peak_bytes(self.device)
+        spent = (time.monotonic() - began) / len(rows)
+        for row in rows:
+            record = self.records[row]
+            record.evaluation_seconds += spent
+            own = {name: values[row] for name, values in metrics.items()}
             outcome = record.finish(
                 self.step,
-                {name: found[row] for name, found in metrics.items()},
-                weights[row],
-                predictions=None if predictions is None else predictions[row],
-                logits=None if logits is None else logits[row],
+                own | logged[row],
+                [weights[row], *(buffer[row] for buffer in buffers)],
+                predictions=test.kept_predictions(row),
+                logits=test.kept_logits(row),
+                examples=self.batches.examples_by(self.step),
+                peak_bytes=peak,
             )
             self._ended.append(outcome)
-        self.records = []
+        self._keep([row for row in range(self.alive) if row not in set(rows)])
 
-
-def _host(kept: Tensor | None) -> NDArray[Any] | None:
-    """Return an array of what is kept of each trial, if anything is."""
-    return None if kept is None else kept.cpu().numpy()
+    def _at_best(self) -> dict[str, list[float]]:
+        """Return test metrics of the weights that validation chose."""
+        if self.selection is None:
+            return {}
+        chosen = self.selection
+        weights = self.layout.views(chosen.weights)
+        found = self.evaluator(weights, chosen.buffers, "test").metrics("test")
+        metrics = {f"{name}_at_best_validation": values for name, values in found.items()}
+        return metrics | {"steps_at_best_validation": [float(step) for step in chosen.steps]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,18 @@ from numpy.typing import NDArray
 
 from randstudy.outcomes import Outcome
 from randstudy.trials import Trial
+
+PLAIN = ("train_loss", "validation_loss", "test_loss", "validation_accuracy", "test_accuracy")
+"""Final metrics that are finite unless a trial diverged."""
+
+
+def digest(weights: Sequence[NDArray[np.float32]]) -> str:
+    """Return 32 hex digits over a trial's weights and buffers."""
+    found = hashlib.blake2b(digest_size=16)
+    for array in weights:
+        # Adding zero makes -0.0 and 0.0 one: their difference never reaches an output.
+        found.update((array + 0.0).tobytes())
+    return found.hexdigest()
 
 
 @dataclass(kw_only=True)
@@ -25,6 +37,8 @@ class Record:
     curves: dict[str, list[float]] = field(default_factory=dict)
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    measured: dict[str, float] = field(default_factory=dict)
+    best_test: dict[str, float] = field(default_factory=dict)
 
     def report(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Add one evaluation."""
@@ -37,32 +51,51 @@ class Record:
         self,
         step: int,
         metrics: Mapping[str, float],
-        weights: NDArray[np.float32],
+        weights: Sequence[NDArray[np.float32]],
         *,
         predictions: NDArray[np.uint8] | None,
         logits: NDArray[np.float32] | None,
+        examples: int,
+        peak_bytes: float,
     ) -> Outcome:
-        """Close a trial that reached its budget.
+        """Close a trial that reached its end.
 
         One whose last update made it non-finite shows so only now; it diverged at its last step.
+
+        Parameters
+        ----------
+        weights : its weights, and then its buffers, flat.
+        examples : training examples that it has seen.
         """
-        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+        broken = [name for name in PLAIN if not math.isfinite(metrics.get(name, 0.0))]
+        if self.train_seconds > 0:
+            self.measured["examples_per_second"] = examples / self.train_seconds
+        self.measured["peak_memory_bytes"] = peak_bytes
         if broken:
             return self.diverge(step, f"non-finite {broken[0]}", metrics)
         return self._outcome(
             "finished",
             "",
             step,
-            metrics,
+            {**metrics, **self._test_selected()},
             predictions=predictions,
             logits=logits,
-            # Adding zero makes -0.0 and 0.0 one: their difference never reaches an output.
-            digest=hashlib.blake2b((weights + 0.0).tobytes(), digest_size=16).hexdigest(),
+            digest=digest(weights),
         )
 
     def diverge(self, step: int, reason: str, metrics: Mapping[str, float]) -> Outcome:
         """Close a trial that diverged after `step` updates; its final metrics are all NaN."""
         return self._outcome("diverged", reason, step, dict.fromkeys(metrics, math.nan))
+
+    def select(self, found: Mapping[str, float]) -> None:
+        """Note a look at test examples."""
+        for name, value in found.items():
+            better = min if name.endswith("loss") else max
+            self.best_test[name] = better(self.best_test.get(name, value), value)
+
+    def _test_selected(self) -> dict[str, float]:
+        """Return the best that was seen on test examples, which flatters, under names that say so."""
+        return {f"{name}_test_selected": value for name, value in self.best_test.items()}
 
     def _outcome(
         self,
@@ -93,5 +126,6 @@ class Record:
             seconds={
                 "train_seconds": self.train_seconds,
                 "evaluation_seconds": self.evaluation_seconds,
+                **self.measured,
             },
         )

@@ -13,9 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from randstudy.optimizers import Adam, AdamW, Sgd
-from randstudy.recipe import Training
-from randstudy.training.layout import Layout
+from randstudy.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
+from randstudy.recipe import Recipe
+from randstudy.training.rates import Rates
 
 
 class Update(Protocol):
@@ -30,11 +30,9 @@ class Update(Protocol):
         """Keep only these rows of the pack."""
 
 
-def update_rule(trainings: Sequence[Training], weights: Tensor) -> Update:
+def update_rule(recipes: Sequence[Recipe], weights: Tensor) -> Update:
     """Make the rule for a pack whose trials agree in the kind of optimizer."""
-    kind = type(trainings[0].optimizer)
-    rule = SgdUpdate if kind is Sgd else AdamUpdate
-    return rule(trainings, weights)
+    return RULES[type(recipes[0].training.optimizer)](recipes, weights)
 
 
 class Coefficients:
@@ -63,17 +61,41 @@ def without(values: Tensor, exempt: Tensor | None) -> Tensor:
     return values if exempt is None else values.masked_fill(exempt, 0.0)
 
 
+class StepSizes:
+    """Minus the learning rate of each trial, as a column (P, 1)."""
+
+    def __init__(self, recipes: Sequence[Recipe], weights: Tensor) -> None:
+        self.rates = Rates(recipes)
+        self.make = Coefficients(weights).column
+        self.column = self._made(0)
+
+    def at(self, step: int) -> Tensor:
+        """Return the column of update `step`, counted from 1."""
+        if not self.rates.constant:
+            self.column = self._made(step - 1)
+        return self.column
+
+    def _made(self, step: int) -> Tensor:
+        return self.make([-rate for rate in self.rates.at(step)])
+
+    def keep(self, rows: Tensor) -> None:
+        """Keep only these rows."""
+        self.rates.keep(rows.tolist())
+        self.column = self.column[rows]
+
+
 class SgdUpdate:
     """torch.optim.SGD: L2 penalty, heavy-ball or Nesterov momentum."""
 
-    def __init__(self, trainings: Sequence[Training], weights: Tensor) -> None:
-        rules = [training.optimizer for training in trainings]
-        assert all(isinstance(rule, Sgd) for rule in rules)
+    def __init__(self, recipes: Sequence[Recipe], weights: Tensor) -> None:
+        rules = [recipe.training.optimizer for recipe in recipes]
         sgd = [rule for rule in rules if isinstance(rule, Sgd)]
+        assert len(sgd) == len(rules)
         coefficients = Coefficients(weights)
         make = coefficients.column
         self.nesterov = sgd[0].nesterov
-        self.columns = {"step": make([-training.lr for training in trainings])}
+        self.steps = StepSizes(recipes, weights)
+        self.columns: dict[str, Tensor] = {}
         decay, momentum = [rule.weight_decay for rule in sgd], [rule.momentum for rule in sgd]
         self.exempt: dict[str, Tensor | None] = {}
         self.state: dict[str, Tensor] = {}
@@ -94,10 +116,11 @@ class SgdUpdate:
             velocity = self.state["velocity"] = without(velocity, self.exempt["momentum"])
             velocity.mul_(momentum).add_(gradient)
             gradient = gradient.addcmul_(velocity, momentum) if self.nesterov else velocity
-        weights.addcmul_(gradient, self.columns["step"])
+        weights.addcmul_(gradient, self.steps.at(step))
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows of coefficients and state."""
+        self.steps.keep(rows)
         self.columns = {name: column[rows] for name, column in self.columns.items()}
         self.exempt = {
             name: None if column is None else column[rows] for name, column in self.exempt.items()
@@ -108,8 +131,9 @@ class SgdUpdate:
 class AdamUpdate:
     """torch.optim.Adam and AdamW, told apart by the kind of decay."""
 
-    def __init__(self, trainings: Sequence[Training], weights: Tensor) -> None:
-        self.trainings = list(trainings)
+    def __init__(self, recipes: Sequence[Recipe], weights: Tensor) -> None:
+        self.optimizers: list[Optimizer] = [recipe.training.optimizer for recipe in recipes]
+        self.rates = Rates(recipes)
         self.state = {"mean": torch.zeros_like(weights), "square": torch.zeros_like(weights)}
         self.coefficients = Coefficients(weights)
         self.make = self.coefficients.column
@@ -117,9 +141,8 @@ class AdamUpdate:
 
     def _fix_columns(self) -> None:
         """Make the columns that do not change with the step."""
-        rules = [training.optimizer for training in self.trainings]
-        self.rules = [rule for rule in rules if isinstance(rule, Adam | AdamW)]
-        assert len(self.rules) == len(rules)
+        self.rules = [rule for rule in self.optimizers if isinstance(rule, Adam | AdamW)]
+        assert len(self.rules) == len(self.optimizers)
         self.decoupled = isinstance(self.rules[0], AdamW)
         self.toward = self.make([1 - rule.beta1 for rule in self.rules])
         self.retain = self.make([rule.beta2 for rule in self.rules])
@@ -128,16 +151,14 @@ class AdamUpdate:
         self.decay: Tensor | None = None
         self.exempt = self.coefficients.exempt([rule.weight_decay for rule in self.rules])
         if any(rule.weight_decay for rule in self.rules):
-            pairs = zip(self.trainings, self.rules, strict=True)
-            shrink: Callable[[float, float], float] = (
-                (lambda lr, decay: 1 - lr * decay) if self.decoupled else (lambda lr, decay: decay)
-            )
-            self.decay = self.make([shrink(run.lr, rule.weight_decay) for run, rule in pairs])
+            self.decay = self._decay(0)
 
     def apply(self, weights: Tensor, gradient: Tensor, step: int) -> None:
         """Take one step."""
         if self.decay is not None:
             if self.decoupled:
+                if not self.rates.constant:
+                    self.decay = self._decay(step - 1)
                 weights.mul_(self.decay)
             else:
                 gradient.addcmul_(without(weights, self.exempt), self.decay)
@@ -147,45 +168,81 @@ class AdamUpdate:
         size, root = self._corrections(step)
         weights.addcdiv_(mean * size, square.sqrt().div_(root).add_(self.eps))
 
+    def _decay(self, step: int) -> Tensor:
+        """Return what weights are multiplied by, or else the penalty on the gradient."""
+        penalties = [rule.weight_decay for rule in self.rules]
+        if not self.decoupled:
+            return self.make(penalties)
+        pairs = zip(self.rates.at(step), penalties, strict=True)
+        return self.make([1 - lr * penalty for lr, penalty in pairs])
+
     def _corrections(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the bias-corrected step sizes and roots of the second correction, (P, 1) each."""
-        pairs = list(zip(self.trainings, self.rules, strict=True))
-        sizes = [-(run.lr / (1 - rule.beta1**step)) for run, rule in pairs]
+        pairs = list(zip(self.rates.at(step - 1), self.rules, strict=True))
+        sizes = [-(lr / (1 - rule.beta1**step)) for lr, rule in pairs]
         roots = [(1 - rule.beta2**step) ** 0.5 for rule in self.rules]
         return self.make(sizes), self.make(roots)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows of coefficients and state."""
-        self.trainings = [self.trainings[row] for row in rows.tolist()]
+        self.optimizers = [self.optimizers[row] for row in rows.tolist()]
+        self.rates.keep(rows.tolist())
         self.state = {name: tensor[rows] for name, tensor in self.state.items()}
         self._fix_columns()
 
 
-class Clipping:
-    """Scale a trial's gradient down to its largest allowed 2-norm.
+class RmsPropUpdate:
+    """torch.optim.RMSprop, centred or not, with or without momentum."""
 
-    As torch.nn.utils.clip_grad_norm_: the norm of the parameters' norms, and the factor
-    min(1, limit / (norm + 1e-6)).
-    """
+    def __init__(self, recipes: Sequence[Recipe], weights: Tensor) -> None:
+        rules = [recipe.training.optimizer for recipe in recipes]
+        found = [rule for rule in rules if isinstance(rule, RmsProp)]
+        assert len(found) == len(rules)
+        self.heavy, self.centered = found[0].branch
+        self.steps = StepSizes(recipes, weights)
+        coefficients = Coefficients(weights)
+        make = coefficients.column
+        self.columns = {
+            "retain": make([rule.alpha for rule in found]),
+            "admit": make([1 - rule.alpha for rule in found]),
+            "eps": make([rule.eps for rule in found]),
+            "decay": make([rule.weight_decay for rule in found]),
+            "momentum": make([rule.momentum for rule in found]),
+        }
+        self.decays = any(rule.weight_decay for rule in found)
+        self.exempt = coefficients.exempt([rule.weight_decay for rule in found])
+        names = ["square"] + ["mean"] * self.centered + ["velocity"] * self.heavy
+        self.state = {name: torch.zeros_like(weights) for name in names}
 
-    def __init__(self, trainings: Sequence[Training], weights: Tensor, layout: Layout) -> None:
-        self.sizes = [parameter.size for parameter in layout.parameters]
-        limits = [training.clip_norm for training in trainings]
-        self.active = any(limit is not None for limit in limits)
-        # A limit is above 0, so 0 can stand for none.
-        numbers = [limit or 0.0 for limit in limits]
-        self.limits = Coefficients(weights).column(numbers)
-
-    def apply(self, gradient: Tensor) -> None:
-        """Clip `gradient` (P, D) in place."""
-        if self.active:
-            pieces = gradient.split(self.sizes, dim=1)
-            norms = torch.stack([torch.linalg.vector_norm(piece, dim=1) for piece in pieces], 1)
-            norms = torch.linalg.vector_norm(norms, dim=1, keepdim=True)
-            # Not a division: torch multiplies by the reciprocal, which rounds twice.
-            factors = (norms + 1e-6).reciprocal_().mul_(self.limits).clamp_(max=1.0)
-            gradient.mul_(factors.masked_fill_(self.limits == 0, 1.0))
+    def apply(self, weights: Tensor, gradient: Tensor, step: int) -> None:
+        """Take one step."""
+        columns, state = self.columns, self.state
+        if self.decays:
+            gradient.addcmul_(without(weights, self.exempt), columns["decay"])
+        square = state["square"]
+        square.mul_(columns["retain"]).addcmul_(gradient * columns["admit"], gradient)
+        root = square
+        if self.centered:
+            mean = state["mean"].lerp_(gradient, columns["admit"])
+            root = torch.addcmul(square, mean, mean, value=-1)
+        root = root.sqrt().add_(columns["eps"])
+        if self.heavy:
+            velocity = state["velocity"].mul_(columns["momentum"]).addcdiv_(gradient, root)
+            weights.addcmul_(velocity, self.steps.at(step))
+        else:
+            weights.addcdiv_(gradient * self.steps.at(step), root)
 
     def keep(self, rows: Tensor) -> None:
-        """Keep only these rows."""
-        self.limits = self.limits[rows]
+        """Keep only these rows of coefficients and state."""
+        self.steps.keep(rows)
+        self.columns = {name: column[rows] for name, column in self.columns.items()}
+        self.state = {name: tensor[rows] for name, tensor in self.state.items()}
+        self.exempt = None if self.exempt is None else self.exempt[rows]
+
+
+RULES: dict[type[Optimizer], Callable[[Sequence[Recipe], Tensor], Update]] = {
+    Sgd: SgdUpdate,
+    Adam: AdamUpdate,
+    AdamW: AdamUpdate,
+    RmsProp: RmsPropUpdate,
+}

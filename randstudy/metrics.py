@@ -1,0 +1,37 @@
+"""People's own metrics of outputs, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randstudy.errors import RandstudyError
+
+Metric = Callable[[NDArray[np.float32], NDArray[Any]], float]
+"""Takes outputs (n, K) and targets (n,) of one trial's examples; returns a number."""
+
+
+def metric_named(name: str) -> Metric:
+    """Import ``package.module:function``.
+
+    Raises
+    ------
+    RandstudyError
+        When it cannot be imported or called.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise RandstudyError(f"the metric {name[:60]!r} cannot be imported: {error}") from None
+    if not callable(found):
+        raise RandstudyError(f"the metric {name[:60]!r} is no function")
+
+    def metric(outputs: NDArray[np.float32], targets: NDArray[Any]) -> float:
+        return float(found(outputs, targets))
+
+    return metric

@@ -25,11 +25,12 @@ from randstudy.parts import Part
 from randstudy.pruning import Pruning
 from randstudy.recipe import Recipe, Training
 from randstudy.schema import schema
+from randstudy.schemes import Scheme
 from randstudy.tasks import Data
 
 PAGE = Path(__file__).with_name("study-file.md")
 TABLE = re.compile(r"<!-- table (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
-DESIGN = ("factors", "arms", "exclude", "replicates", "fixed", "compare")
+DESIGN = ("factors", "arms", "design", "cells", "exclude", "replicates", "fixed", "compare")
 SECTIONS: dict[str, type] = {
     "header": Header,
     "recipe": Recipe,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, type] = {
     "tracking": Tracking,
 }
 KINDS: dict[str, type[Part]] = {
+    "scheme": Scheme,
     "data": Data,
     "model": Model,
     "init": Init,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from randstudy.frame import Frame, load
     from randstudy.ledger import Ledger
     from randstudy.looking import answer
+    from randstudy.scripting import run
     from randstudy.study import Study
 
 _HOMES = {
@@ -24,9 +25,10 @@ _HOMES = {
     "Trial": "design",
     "answer": "looking",
     "load": "frame",
+    "run": "scripting",
 }
 
-__all__ = ["Design", "Frame", "Ledger", "Study", "Trial", "__version__", "answer", "load"]
+__all__ = ["Design", "Frame", "Ledger", "Study", "Trial", "__version__", "answer", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:

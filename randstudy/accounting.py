@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from randstudy import digests
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
+from randstudy.handover import HandedRecipe, Setup
 from randstudy.ledger import Ledger
 from randstudy.numerics import NUMERICS_VERSION
 from randstudy.rows import Entry
 from randstudy.study import Study
 
-WATCHED = ("data_digest", "numerics", "torch")
+WATCHED = ("data_digest", "numerics", "torch", "source_digest")
 """Provenance that must be what it would be today; a difference makes an outcome stale."""
 
 
@@ -25,7 +27,7 @@ class Account:
     Attributes
     ----------
     done : finished or diverged, and trusted.
-    stale : done, but with other data, torch or arithmetic than today's.
+    stale : done, but with other data, torch, arithmetic or code of the study's own than today's.
     reobserve : done, but looked at less often than is now asked.
     failed : given up because of an error in the study's own parts; only tried again on request.
     missing : everything else.
@@ -61,15 +63,16 @@ def account(study: Study, ledger: Ledger) -> Account:
     found = Account([], [], [], [], [], {})
     changes: Counter[str] = Counter()
     wanted: dict[object, Mapping[str, str]] = {}
+    known = _Sources()
     for trial in Design(study).trials():
         entry = index.get(trial.id)
         if entry is None:
             (found.failed if trial.id in errors else found.missing).append(trial)
             continue
-        data = trial.recipe.data
-        if data not in wanted:
-            wanted[data] = today(trial)
-        different = differences(entry, wanted[data])
+        watched = known.of(trial.setup)
+        if watched not in wanted:
+            wanted[watched] = today(trial)
+        different = differences(entry, wanted[watched])
         if different:
             changes.update(different)
             found.stale.append(trial)
@@ -83,11 +86,33 @@ def account(study: Study, ledger: Ledger) -> Account:
 
 def today(trial: Trial) -> Mapping[str, str]:
     """Return the watched provenance that a training would have now."""
+    own = digests.provenance(trial.setup)
+    if isinstance(trial.setup, HandedRecipe):
+        return {**own, "torch": version("torch")}
     return {
-        "data_digest": trial.recipe.data.digest(),
+        "data_digest": trial.setup.data.digest(),
         "numerics": NUMERICS_VERSION,
         "torch": version("torch"),
+        **own,
     }
+
+
+class _Sources:
+    """What the provenance of a training depends on: its data, and the modules of own code.
+
+    Neighbours in a design have the same recipe, which is looked through once.
+    """
+
+    def __init__(self) -> None:
+        self._last: Setup | None = None
+        self._found: tuple[object, frozenset[str]] = (None, frozenset())
+
+    def of(self, setup: Setup) -> tuple[object, frozenset[str]]:
+        """Return a key that is equal where provenance is."""
+        if setup is not self._last:
+            data = None if isinstance(setup, HandedRecipe) else setup.data
+            self._last, self._found = setup, (data, digests.own_modules(setup))
+        return self._found
 
 
 def differences(entry: Entry, wanted: Mapping[str, str]) -> list[str]:
@@ -101,7 +126,7 @@ def differences(entry: Entry, wanted: Mapping[str, str]) -> list[str]:
 
 def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
     """Tell whether a finished outcome lacks evaluations or what else is now asked to be kept."""
-    if entry.status != "finished":
+    if entry.status != "finished" or isinstance(trial.setup, HandedRecipe):
         return False
     recipe, asked = trial.recipe, study.evaluation
     wanted = asked.evaluations(entry.steps, recipe.steps_per_epoch)
@@ -112,6 +137,7 @@ def unseen(study: Study, trial: Trial, entry: Entry) -> bool:
         entry.evaluations < wanted
         or (predictions and not entry.predicted)
         or (asked.logits and classes and not entry.outputs)
+        or asked.lacks(entry.extras)
     )
 
 
@@ -126,8 +152,8 @@ def refuse_stale(found: Account) -> None:
     if found.stale:
         lines = "\n".join(f"  {line} ({count})" for line, count in found.changes.items())
         raise RandstudyError(
-            f"{len(found.stale):,} outcomes in the ledger were trained with other data or "
-            f"versions than today's:\n{lines}\n"
+            f"{len(found.stale):,} outcomes in the ledger were trained with other data, "
+            f"code or versions than today's:\n{lines}\n"
             "Add --accept-stale to keep them beside new ones, or --retrain-stale to train them "
             "again."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from randstudy.header import Resources
-from randstudy.packs import Shape, shape_of
+from randstudy.packs import PackShape, shape_of
 from randstudy.sealed import make_folder, replace
 from randstudy.trials import Trial
 
@@ -27,17 +27,17 @@ class Calibrations:
         self.context = f"{machine} cpus={resources.cpus} gpus={resources.gpus:g}"
         self._found = self._load()
 
-    def known(self, trials: Iterable[Trial]) -> dict[Shape, int]:
+    def known(self, trials: Iterable[Trial]) -> dict[PackShape, int]:
         """Return the widths of those shapes of `trials` that were timed before."""
-        shapes = {shape_of(trial.recipe) for trial in trials}
+        shapes = {shape_of(trial.setup) for trial in trials}
         return {shape: int(found["width"]) for shape in shapes if (found := self.of(shape))}
 
-    def of(self, shape: Shape) -> Mapping[str, Any] | None:
+    def of(self, shape: PackShape) -> Mapping[str, Any] | None:
         """Return ``width`` and ``seconds_per_trial`` of a shape, or None."""
         found: Mapping[str, Any] | None = self._found.get(self._name(shape))
         return found
 
-    def add(self, shape: Shape, report: Mapping[str, Any]) -> None:
+    def add(self, shape: PackShape, report: Mapping[str, Any]) -> None:
         """Keep a worker's measurement."""
         self._found[self._name(shape)] = {
             "width": int(report["width"]),
@@ -46,7 +46,7 @@ class Calibrations:
         make_folder(self.path.parent)
         replace(self.path, json.dumps(self._found, indent=1, sort_keys=True).encode())
 
-    def _name(self, shape: Shape) -> str:
+    def _name(self, shape: PackShape) -> str:
         return f"{self.context}: {shape!r}"
 
     def _load(self) -> dict[str, Any]:

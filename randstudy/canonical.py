@@ -54,7 +54,7 @@ def canonical_json(plain: Mapping[str, Any]) -> str:
 
 def entry(setting: Setting, value: Any) -> dict[str, Any]:
     """Return ``{field: minimal form}``, or nothing for a field that identity leaves out."""
-    if not setting.identity:
+    if not setting.identity or (setting.default is not MISSING and value == setting.default):
         return {}
     plain = minimal(value, setting.kind)
     same = setting.default is not MISSING and plain == minimal(setting.default, setting.kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from functools import cached_property
@@ -13,7 +14,8 @@ from randstudy.errors import RandstudyError
 from randstudy.exclusions import Exclusion, excluded
 from randstudy.factors import Combination, Factor, changed, level_text
 from randstudy.fields import FAULT, Finding, Findings, read, settings
-from randstudy.recipe import Recipe
+from randstudy.grids import Grid, crossed
+from randstudy.handover import FIELD, Setup, grammar
 from randstudy.replicates import Replicates
 
 MOST_CHECKED = 10_000
@@ -22,14 +24,20 @@ MOST_CHECKED = 10_000
 _MOST_KEPT = 50_000
 
 # No stream is consumed or left alone because of these, so designs need not look at them to count.
-_SILENT = frozenset(
+_SILENT = frozenset({(FIELD, "parameters")}) | frozenset(
     ("training", name)
-    for name in ("lr", "epochs", "steps", "examples", "clip_norm", "clip_value", "loss_bound")
+    for name in (
+        *("lr", "schedule", "lr_scaling", "lr_batch", "drop_last", "accumulate"),
+        *("epochs", "steps", "examples", "stopping"),
+        *("clip_norm", "clip_value", "loss_bound", "freeze"),
+    )
 )
 
 
 class Cells:
-    """All combinations of the factors' levels, the last factor fastest, without those excluded.
+    """The combinations of levels that a design has, the last factor fastest, less those excluded.
+
+    Grids are crossed, the last fastest; without them every factor is.
 
     Recipes are put together from sections (data, model, …) that are each read once for the levels
     that concern them, so that a cell costs microseconds.
@@ -41,9 +49,15 @@ class Cells:
         axes: Sequence[Factor],
         exclusions: Sequence[Exclusion],
         replicates: Replicates,
+        grids: Sequence[Grid] | None = None,
     ) -> None:
         self.base = base
+        self.grammar = grammar(base)
         self.axes = tuple(axes)
+        self.grids = crossed(self.axes) if grids is None else tuple(grids)
+        written = [axis for grid in self.grids for axis in grid.axes]
+        self._order = [written.index(axis) for axis in range(len(self.axes))]
+        self._ordered = self._order == [*range(len(self.axes))]
         self.exclusions = tuple(exclusions)
         self._replicates = replicates
         self._setter = next((i for i, axis in enumerate(axes) if axis.sets_replicates), None)
@@ -53,17 +67,17 @@ class Cells:
                 for index, axis in enumerate(self.axes)
                 if any(target[0] == section for target in axis.targets)
             )
-            for section in settings(Recipe)
+            for section in settings(self.grammar)
         }
         self._read: dict[tuple[str, Combination], tuple[Any, list[Finding]]] = {}
 
     @property
     def size(self) -> int:
         """Number of combinations, excluded ones too."""
-        return math.prod(len(axis.levels) for axis in self.axes)
+        return math.prod(len(grid.rows) for grid in self.grids)
 
     def __iter__(self) -> Iterator[Combination]:
-        every = itertools.product(*(range(len(axis.levels)) for axis in self.axes))
+        every = map(self._joined, itertools.product(*(grid.rows for grid in self.grids)))
         if not self.exclusions:
             return every
         return (one for one in every if not excluded(one, self.exclusions))
@@ -83,29 +97,39 @@ class Cells:
             return self._kept[index]
         if not 0 <= index < self.size:
             raise IndexError(f"the study has {self.size} cells")
-        numbers: list[int] = []
-        for axis in reversed(self.axes):
-            index, number = divmod(index, len(axis.levels))
-            numbers.append(number)
-        return tuple(reversed(numbers))
+        rows: list[Combination] = []
+        for grid in reversed(self.grids):
+            index, number = divmod(index, len(grid.rows))
+            rows.append(grid.rows[number])
+        return self._joined(rows[::-1])
+
+    def _joined(self, rows: Sequence[Combination]) -> Combination:
+        """Return the combination that a row of each grid makes."""
+        levels = tuple(itertools.chain.from_iterable(rows))
+        return levels if self._ordered else tuple([levels[place] for place in self._order])
 
     @cached_property
     def _kept(self) -> list[Combination]:
         return list(iter(self))
 
     def levels(self, combination: Combination) -> dict[str, Any]:
-        """Return factor name -> level as written."""
+        """Return factor name -> level as written, less factors that the cell leaves alone."""
         pairs = zip(self.axes, combination, strict=True)
-        return {axis.name: axis.levels[number].written for axis, number in pairs}
+        levels = ((axis.name, axis.levels[number]) for axis, number in pairs)
+        return {name: level.written for name, level in levels if level.is_set}
 
     def label(self, combination: Combination) -> str:
-        """Return ``batch_size=32 init=orthogonal``, or ``all`` where nothing is varied."""
-        levels = self.levels(combination).items()
-        return " ".join(f"{name}={level_text(level)}" for name, level in levels) or "all"
+        """Return ``batch_size=32 init=orthogonal``.
 
-    def recipe(self, combination: Combination) -> Recipe:
+        It is ``all`` where nothing is varied, and ``base`` where a cell leaves all as it is.
+        """
+        levels = self.levels(combination).items()
+        text = " ".join(f"{name}={level_text(level)}" for name, level in levels)
+        return text or ("base" if self.axes else "all")
+
+    def setup(self, combination: Combination) -> Setup:
         """Return the recipe of a combination known to have no problems."""
-        return Recipe(**{name: self._section(name, combination)[0] for name in self._concern})
+        return self.grammar(**{name: self._section(name, combination)[0] for name in self._concern})
 
     def replicates(self, combination: Combination) -> Replicates:
         """Return the replicates of a cell: those of its arm, or else the study's."""
@@ -119,10 +143,11 @@ class Cells:
         if self._setter is None:
             yield self._replicates, self.size
             return
-        levels = self.axes[self._setter].levels
-        for level in levels:
-            own = level.replicates
-            yield self._replicates if own is None else own, self.size // len(levels)
+        (grid,) = (one for one in self.grids if self._setter in one.axes)
+        counts = Counter(grid.column(self._setter))
+        for number, level in enumerate(self.axes[self._setter].levels):
+            own, share = level.replicates, self.size // len(grid.rows)
+            yield self._replicates if own is None else own, counts[number] * share
 
     def findings(self, combination: Combination) -> list[Finding]:
         """Return what is wrong with one cell, by path of the field in the recipe."""
@@ -130,7 +155,7 @@ class Cells:
         found = [finding for _, findings in sections.values() for finding in findings]
         if found:
             return found
-        recipe = Recipe(**{name: value for name, (value, _) in sections.items()})
+        recipe = self.grammar(**{name: value for name, (value, _) in sections.items()})
         try:
             problems = recipe.problems()
             if not problems:
@@ -148,18 +173,17 @@ class Cells:
         return itertools.islice(kept, MOST_CHECKED)
 
     def _singles(self) -> Iterator[Combination]:
-        first = (0,) * len(self.axes)
-        for index, axis in enumerate(self.axes):
-            for number in range(len(axis.levels)):
-                yield (*first[:index], number, *first[index + 1 :])
+        first = [grid.rows[0] for grid in self.grids]
+        for index, grid in enumerate(self.grids):
+            for row in grid.rows:
+                yield self._joined([*first[:index], row, *first[index + 1 :]])
 
     def _pairs(self) -> Iterator[Combination]:
-        for i, j in itertools.combinations(range(len(self.axes)), 2):
-            sizes = len(self.axes[i].levels), len(self.axes[j].levels)
-            for a, b in itertools.product(range(1, sizes[0]), range(1, sizes[1])):
-                one = [0] * len(self.axes)
-                one[i], one[j] = a, b
-                yield tuple(one)
+        for i, j in itertools.combinations(range(len(self.grids)), 2):
+            for a, b in itertools.product(self.grids[i].rows[1:], self.grids[j].rows[1:]):
+                rows = [grid.rows[0] for grid in self.grids]
+                rows[i], rows[j] = a, b
+                yield self._joined(rows)
 
     def consuming(self) -> Iterator[tuple[Combination, int]]:
         """Yield (combination, number of cells with the same streams and replicates as it).
@@ -170,15 +194,17 @@ class Cells:
         if self.exclusions:
             yield from ((one, 1) for one in self)
             return
-        quiet = [axis.targets <= _SILENT and not axis.sets_replicates for axis in self.axes]
-        alike = math.prod(
-            len(axis.levels) for axis, is_quiet in zip(self.axes, quiet, strict=True) if is_quiet
-        )
-        walked = [
-            range(1 if is_quiet else len(axis.levels))
-            for axis, is_quiet in zip(self.axes, quiet, strict=True)
-        ]
-        yield from ((one, alike) for one in itertools.product(*walked))
+        quiet = [self._is_quiet(grid) for grid in self.grids]
+        both = list(zip(self.grids, quiet, strict=True))
+        alike = math.prod(len(grid.rows) for grid, is_quiet in both if is_quiet)
+        walked = (grid.rows[:1] if is_quiet else grid.rows for grid, is_quiet in both)
+        yield from ((self._joined(rows), alike) for rows in itertools.product(*walked))
+
+    def _is_quiet(self, grid: Grid) -> bool:
+        """Tell whether no row of a grid changes which streams are consumed, or how they move."""
+        axes = [self.axes[index] for index in grid.axes]
+        silent = all(target[:2] in _SILENT for axis in axes for target in axis.targets)
+        return silent and not any(axis.sets_replicates for axis in axes)
 
     def _section(self, name: str, combination: Combination) -> tuple[Any, list[Finding]]:
         """Return a section of the recipe (or FAULT), and what is wrong with it."""
@@ -200,14 +226,15 @@ class Cells:
         return read_section(name, changed(base, changes))
 
 
-def read_recipe(tree: Mapping[str, Any]) -> Recipe:
+def read_setup(tree: Mapping[str, Any]) -> Setup:
     """Read a plain tree known to have no problems."""
-    return Recipe(**{name: read_section(name, tree)[0] for name in settings(Recipe)})
+    owner = grammar(tree)
+    return owner(**{name: read_section(name, tree)[0] for name in settings(owner)})
 
 
 def read_section(name: str, tree: Mapping[str, Any]) -> tuple[Any, list[Finding]]:
     """Read one section of a recipe's plain tree; one that is not there has its defaults."""
-    setting = settings(Recipe)[name]
+    setting = settings(grammar(tree))[name]
     if name not in tree and setting.default is not MISSING:
         return setting.default, []
     found = Findings()

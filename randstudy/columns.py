@@ -105,15 +105,15 @@ def stranger(trial: str, record: Record, axes: Sequence[Factor]) -> Row:
         known = trial_from_settings(record.settings)
     except (RandstudyError, KeyError, ValueError):
         return Row(None, {}, trial, record.replicates, 0)
-    levels = {axis.name: _value(known.recipe, axis) for axis in axes}
+    levels = {axis.name: _value(known.setup, axis) for axis in axes}
     return Row(None, levels, trial, known.replicates, known.repeat)
 
 
-def _value(recipe: Any, axis: Factor) -> Any:
+def _value(setup: Any, axis: Factor) -> Any:
     """Return the value of the field that a factor varies, as a study would write it."""
     if not axis.fields or axis.fields[0].alias is not None:
         return pd.NA
-    value = recipe
+    value = setup
     for name in axis.fields[0].target:
         if not hasattr(value, name):
             return pd.NA
@@ -128,7 +128,8 @@ def _level_column(axis: Factor, values: Sequence[Any]) -> pd.Series[Any]:
     """
     missing = any(value is pd.NA for value in values)
     present = [value for value in values if value is not pd.NA]
-    kinds = {type(value) for value in (*(level.written for level in axis.levels), *present)}
+    written = [level.written for level in axis.levels if level.is_set]
+    kinds = {type(value) for value in (*written, *present)}
     if kinds == {bool}:
         return pd.Series(values, dtype="boolean" if missing else "bool")
     if kinds == {int}:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from randstudy.canonical import canonical_json
 from randstudy.expectation import show
-from randstudy.factors import Factor, level_text
+from randstudy.factors import Factor, factor_named, level_text, nested_within
 from randstudy.fields import FAULT, Findings, section, settings
+from randstudy.grids import Grid, comparable
 from randstudy.nearest import suggestion
 from randstudy.parts import Range
 from randstudy.places import FieldPath
@@ -52,12 +53,17 @@ class Declaration(Comparison):
 
 
 def read_comparison(
-    value: Any, axes: Sequence[Factor], metric: str | None, found: Findings
+    value: Any,
+    axes: Sequence[Factor],
+    grids: Sequence[Grid],
+    metric: str | None,
+    found: Findings,
 ) -> Declaration | None:
     """Read ``compare:``; None where there is none or it has a problem.
 
     Parameters
     ----------
+    grids : which levels of the factors stand together.
     metric : the study's, where it names one.
     """
     if value is None:
@@ -71,7 +77,7 @@ def read_comparison(
     if read.metric and metric and read.metric != metric:
         message = f"{read.metric} is not the study's metric, {metric}; a study has one"
         found.add((*PATH, "metric"), message)
-    axis = _axis(read.factor, axes)
+    axis = factor_named(read.factor, axes)
     if axis is None:
         names = [one.name for one in axes]
         told = suggestion(read.factor, names) if names else "; this study varies none"
@@ -80,7 +86,14 @@ def read_comparison(
     if len(axis.levels) < 2:
         found.add((*PATH, "factor"), f"{axis.name} has one level, so there is nothing to compare")
         return None
-    chosen = _reference(value.get("reference", axis.levels[0].written), axis, found)
+    if axis.nested_in is not None:
+        told = f"its levels are chosen on validation where {axis.nested_in} is compared"
+        found.add((*PATH, "factor"), f"{axis.name} is nested in {axis.nested_in}; {told}")
+        return None
+    first = next(level.written for level in axis.levels if level.is_set)
+    chosen = _reference(value.get("reference", first), axis, found)
+    if chosen is not FAULT:
+        _check_pairs(axis, chosen, axes, grids, found)
     named = replace(read, factor=axis.name)
     return None if chosen is FAULT else Declaration(**vars(named), reference=chosen)
 
@@ -97,23 +110,34 @@ def _fields(value: Mapping[str, Any], found: Findings) -> Comparison | None:
     return None if read is FAULT else read
 
 
-def _axis(name: str, axes: Sequence[Factor]) -> Factor | None:
-    """Return the factor of that name: as the study writes it, its field's, or the end of that."""
-    known = {entry.dotted: axis for axis in axes for entry in axis.fields}
-    known |= {axis.name: axis for axis in axes}
-    if name not in known:
-        ends = {id(axis): axis for full, axis in known.items() if full.endswith(f".{name}")}
-        return next(iter(ends.values())) if len(ends) == 1 else None
-    return known[name]
+def _check_pairs(
+    axis: Factor, reference: Any, axes: Sequence[Factor], grids: Sequence[Grid], found: Findings
+) -> None:
+    """Refuse a comparison of levels that no two cells have with all else alike."""
+    names = [one.name for one in axes]
+    within = [names.index(name) for name in nested_within(axis.name, axes)]
+    number = next(i for i, level in enumerate(axis.levels) if level.written is reference)
+    for other, level in enumerate(axis.levels):
+        if other == number or not level.is_set:
+            continue
+        if not comparable(names.index(axis.name), other, number, grids, within):
+            sides = f"{level_text(level.written)} and {level_text(reference)}"
+            told = (
+                f"no two cells differ in {axis.name} alone ({sides}); cross it with the others "
+                "(design: {…, crossed: […]}), or name bundles of fields as arms and compare arm"
+            )
+            found.add((*PATH, "factor"), told)
+            return
 
 
 def _reference(written: Any, axis: Factor, found: Findings) -> Any:
     """Return the level that is written; null is the first where the factor has no such level."""
-    for level in axis.levels:
-        if level.written == written or level_text(level.written) == level_text(written):
-            return level.written
+    there = [level.written for level in axis.levels if level.is_set]
+    for level in there:
+        if level == written or level_text(level) == level_text(written):
+            return level
     if written is None:
-        return axis.levels[0].written
-    there = ", ".join(level_text(level.written) for level in axis.levels)
-    message = f"{level_text(written)} is no level of {axis.name}; it has {there}"
+        return there[0]
+    told = ", ".join(level_text(level) for level in there)
+    message = f"{level_text(written)} is no level of {axis.name}; it has {told}"
     return found.add((*PATH, "reference"), message)

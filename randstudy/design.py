@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, overload
 
 from randstudy.cells import Cells
 from randstudy.factors import Combination
+from randstudy.handover import Setup
 from randstudy.recipe import Recipe
 from randstudy.replicates import Replicates
 from randstudy.study import Study
@@ -27,11 +28,17 @@ class Cell:
     index: int
     levels: Mapping[str, Any]
     label: str
-    recipe: Recipe
+    setup: Setup
     replicates: Replicates
 
     def __hash__(self) -> int:
         return hash((self.index, self.label))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of trainings by randstudy itself, which are not handed over."""
+        assert isinstance(self.setup, Recipe), "a training that is handed over has no recipe"
+        return self.setup
 
 
 class Point(NamedTuple):
@@ -77,11 +84,11 @@ class Design(Sequence[Trial]):
         number = bisect_right(self._ends, index)
         before = self._ends[number - 1] if number else 0
         cell = self.cells[number]
-        consumed = cell.recipe.streams()
+        consumed = cell.setup.streams()
         replicate, repeat = divmod(index - before, self.study.repeat)
         numbers = cell.replicates.combination(consumed, replicate)
         named = dict(zip(sorted(consumed), numbers, strict=True))
-        return make_trial(cell.recipe, self.study.seed, named, repeat)
+        return make_trial(cell.setup, self.study.seed, named, repeat)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -109,16 +116,16 @@ class Design(Sequence[Trial]):
 
     def trials_of(self, cell: Cell) -> Iterator[Trial]:
         """Yield the trials of one cell."""
-        names = sorted(cell.recipe.streams())
+        names = sorted(cell.setup.streams())
         numbers = cell.replicates.combinations(frozenset(names))
         for (name, repeat), row in zip(
-            self._ids(cell.recipe, cell.replicates),
+            self._ids(cell.setup, cell.replicates),
             (row for row in numbers for _ in range(self.study.repeat)),
             strict=True,
         ):
             yield Trial(
                 id=name,
-                recipe=cell.recipe,
+                setup=cell.setup,
                 seed=self.study.seed,
                 replicates=dict(zip(names, row, strict=True)),
                 repeat=repeat,
@@ -127,17 +134,17 @@ class Design(Sequence[Trial]):
     def keys(self) -> Iterator[str]:
         """Yield the ids alone, in the order of iteration."""
         for combination in self._combinations:
-            recipe = self._combinations.recipe(combination).effective()
-            for name, _ in self._ids(recipe, self._combinations.replicates(combination)):
+            setup = self._combinations.setup(combination).effective()
+            for name, _ in self._ids(setup, self._combinations.replicates(combination)):
                 yield name
 
-    def _ids(self, recipe: Recipe, replicates: Replicates) -> Iterator[tuple[str, int]]:
+    def _ids(self, setup: Setup, replicates: Replicates) -> Iterator[tuple[str, int]]:
         """Yield (id, repeat) of each trial of a recipe."""
-        consumed = recipe.streams()
+        consumed = setup.streams()
         middle = pairs(sorted(consumed))
         frames = []
         for repeat in range(self.study.repeat):
-            head, tail = frame(recipe, self.study.seed, repeat)
+            head, tail = frame(setup, self.study.seed, repeat)
             frames.append((repeat, blake2b(head.encode(), digest_size=8), middle + tail))
         for numbers in replicates.combinations(consumed):
             for repeat, begun, rest in frames:
@@ -147,7 +154,7 @@ class Design(Sequence[Trial]):
 
     def _count(self, combination: Combination) -> int:
         """Return how many distinct trainings a cell has."""
-        consumed = self._combinations.recipe(combination).effective().streams()
+        consumed = self._combinations.setup(combination).effective().streams()
         return self._combinations.replicates(combination).count(consumed) * self.study.repeat
 
 
@@ -179,6 +186,6 @@ class CellSequence(Sequence[Cell]):
             index=index,
             levels=self._combinations.levels(combination),
             label=self._combinations.label(combination),
-            recipe=self._combinations.recipe(combination).effective(),
+            setup=self._combinations.setup(combination).effective(),
             replicates=self._combinations.replicates(combination),
         )

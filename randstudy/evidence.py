@@ -21,11 +21,13 @@ from randstudy.analysis.compare import Declared
 from randstudy.analysis.evidence import Accounts, Evidence
 from randstudy.analysis.examples import Examples
 from randstudy.analysis.looks import Look
-from randstudy.analysis.roles import Roles
+from randstudy.analysis.roles import Roles, selection_of
 from randstudy.design import Cell, Design
-from randstudy.factors import Factor, level_text
+from randstudy.factors import Factor, level_text, nested_within
 from randstudy.frame import Frame, load
+from randstudy.handover import FIELD
 from randstudy.ledger import Ledger
+from randstudy.splits import Splitting
 from randstudy.study import Study
 from randstudy.targets import targets
 from randstudy.tasks import Data
@@ -138,6 +140,8 @@ def _roles(study: Study, frame: Frame) -> Roles:
         repeat="repeat" if "repeat" in frame.columns else None,
         trial="trial",
         maximize=study.direction == "maximize",
+        nested=tuple((axis.name, axis.nested_in) for axis in study.axes if axis.nested_in),
+        selection=selection_of(study.metric, [str(name) for name in frame.columns]),
     )
 
 
@@ -199,7 +203,7 @@ def _examples(study: Study, frame: Frame) -> Callable[[], Examples] | None:
     sizes = {cell.recipe.sizes.test for cell in _data_cells(study)}
     size = len(frame) * max(sizes, default=0)
     kept = study.evaluation.predictions and study.metric == "test_accuracy"
-    if not kept or not len(frame) or len(sizes) > 1 or size > MOST_PREDICTIONS:
+    if not kept or not len(frame) or len(sizes) != 1 or size > MOST_PREDICTIONS:
         return None
 
     def read() -> Examples:
@@ -223,11 +227,14 @@ def _logits(frame: Frame, trials: pd.Index[str]) -> NDArray[np.float32] | None:
 
 
 def _data_cells(study: Study) -> list[Cell]:
-    """Return one cell for each data set that the study's cells use."""
-    found: dict[Data, Cell] = {}
+    """Return a cell for each data set and way to split it; none where training is handed over."""
+    found: dict[tuple[Data, Splitting], Cell] = {}
+    if FIELD in study.base:
+        return []
+    varied = _varies(study.axes, "data") or _varies(study.axes, "split")
     for cell in Design(study).cells:
-        found.setdefault(cell.recipe.data, cell)
-        if len(found) > 1 or not _varies(study.axes, "data"):
+        found.setdefault((cell.recipe.data, cell.recipe.split), cell)
+        if not varied:
             break
     return list(found.values())
 
@@ -243,7 +250,7 @@ def _resampled(study: Study) -> float | None:
     ratios = {
         getattr(cell.recipe.sizes, measured) / cell.recipe.sizes.train
         for cell in cells
-        if "split" in cell.recipe.streams() and "data" not in cell.recipe.streams()
+        if cell.recipe.split.redraws(cell.recipe.data) and "data" not in cell.recipe.streams()
     }
     return max(ratios, default=None)
 
@@ -259,7 +266,9 @@ def _caveat(study: Study) -> str:
         for field in TUNED_BY
     )
     rates = ("training", "lr")
-    if not concerned or rates in axis.targets:
+    inner = nested_within(axis.name, study.axes)
+    tuned = any(rates in one.targets for one in study.axes if one.name in inner)
+    if not concerned or rates in axis.targets or tuned:
         return ""
     if any(rates in one.targets for one in study.axes):
         return "averaged over lr, untuned"
@@ -298,6 +307,7 @@ def _made(study: Study, frame: Frame) -> dict[str, str]:
         "provenance.numerics_class": "numerics class",
         "provenance.device": "device",
         "provenance.data_digest": "data digest",
+        "provenance.source_digest": "digest of own code",
     }
     found = {"randstudy": __version__, "study seed": str(study.seed)}
     for column, name in names.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from randstudy.expectation import show
 from randstudy.factors import ARM, Combination, Factor, level_text, read_level
-from randstudy.fieldnames import Field, UnknownFieldError, resolve
+from randstudy.fieldnames import Field, UnknownFieldError, resolve_field
 from randstudy.fields import Findings
 from randstudy.nearest import suggestion
 from randstudy.places import FieldPath
@@ -61,7 +61,8 @@ def _exclusion(
             continue
         number = _match(axes[index], fields, level)
         if number is None:
-            there = ", ".join(level_text(one.written) for one in axes[index].levels)
+            every = (one for one in axes[index].levels if one.is_set)
+            there = ", ".join(level_text(one.written) for one in every)
             message = f"{level_text(level)} is not a level of {axes[index].name}: {there}"
             found.add((*path, name), message)
         elif index in chosen:
@@ -74,7 +75,7 @@ def _exclusion(
 def _fields(name: str, known: Mapping[str, Sequence[Field]]) -> Sequence[Field]:
     """Return the fields that a name stands for, none when it is not a field's name."""
     try:
-        return known[resolve(name, known)]
+        return known[resolve_field(name, known)]
     except UnknownFieldError:
         return ()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from randstudy.nearest import nearest
 from randstudy.parts import Part
 
 
+@lru_cache(maxsize=4096)
 def members(kind: Any) -> tuple[Any, ...]:
     """Return the alternatives of a union, or the type itself."""
     if get_origin(kind) in (Union, types.UnionType):
@@ -32,6 +34,8 @@ def fits(kind: Any, value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind in (str, bool):
         return isinstance(value, kind)
+    if kind is object:
+        return value is None or isinstance(value, str | bool | int | float)
     if get_origin(kind) is Literal:
         return any(value == option and type(value) is type(option) for option in get_args(kind))
     if get_origin(kind) is tuple:
@@ -62,6 +66,7 @@ def describe(kind: Any) -> str:
     'a list, each item a whole number'
     """
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    words[object] = "a number, text, true, false or null"
     if kind in words:
         return words[kind]
     if kind is type(None):

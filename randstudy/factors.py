@@ -10,8 +10,8 @@ from typing import Any
 from randstudy.canonical import canonical_json, minimal
 from randstudy.fieldnames import Field, place
 from randstudy.fields import FAULT, Findings, aliases, read
+from randstudy.handover import grammar
 from randstudy.places import FieldPath
-from randstudy.recipe import Recipe
 from randstudy.replicates import Replicates
 
 ARM = "arm"
@@ -40,6 +40,15 @@ class Level:
     replicates: Replicates | None = None
     """Those of the cells of an arm that sets them, in place of the study's."""
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it sets anything: `UNSET` leaves the field as the study's base has it."""
+        return bool(self.identity)
+
+
+UNSET = Level(None, "", ())
+"""Stands for a factor in cells that say nothing of it."""
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -49,6 +58,8 @@ class Factor:
     levels: tuple[Level, ...]
     fields: tuple[Field, ...] = ()
     """The field that is varied, for each class that has it; none for arms."""
+    nested_in: str | None = None
+    """Name of the factor for each level of which this one has levels of its own."""
 
     @property
     def targets(self) -> frozenset[tuple[str, ...]]:
@@ -59,6 +70,28 @@ class Factor:
     def sets_replicates(self) -> bool:
         """Whether the cells of some level have replicates of their own."""
         return any(level.replicates is not None for level in self.levels)
+
+
+def nested_within(name: str, axes: Iterable[Factor]) -> frozenset[str]:
+    """Return the factors that are nested in a factor, or in one that is."""
+    found: set[str] = set()
+    inner = {axis.name: axis.nested_in for axis in axes}
+    while True:
+        more = {one for one, outer in inner.items() if outer in {name, *found}} - found
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def factor_named(name: str, axes: Iterable[Factor]) -> Factor | None:
+    """Return the factor of that name: as the study writes it, its field's, or the end of that."""
+    listed = list(axes)
+    known = {entry.dotted: axis for axis in listed for entry in axis.fields}
+    known |= {axis.name: axis for axis in listed}
+    if name not in known:
+        ends = {id(axis): axis for full, axis in known.items() if full.endswith(f".{name}")}
+        return next(iter(ends.values())) if len(ends) == 1 else None
+    return known[name]
 
 
 def level_text(written: Any) -> str:
@@ -104,7 +137,7 @@ def changed(base: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, Any
 
     A change to a field that the part in place does not have is left out: there it has no effect.
     """
-    tree = dict(base)
+    tree, owner = dict(base), grammar(base)
     for change in sorted(changes, key=lambda one: len(one.target)):
-        place(tree, Recipe, change.target, change.value)
+        place(tree, owner, change.target, change.value)
     return tree

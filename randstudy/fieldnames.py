@@ -105,6 +105,24 @@ def resolve(name: str, known: Iterable[str]) -> str:
     raise UnknownFieldError(f"the study has no field {name[:60]!r}{told}")
 
 
+def resolve_field(name: str, known: Mapping[str, Sequence[Field]]) -> str:
+    """Return the full name of the field that is meant, as `resolve` does.
+
+    A section gives way to a field of its name elsewhere: ``noise`` may be ``data.noise``.
+    """
+    if name in known and is_section(known[name][0]):
+        elsewhere = [full for full in known if full.endswith(f".{name}")]
+        return resolve(name, elsewhere or known)
+    return resolve(name, known)
+
+
+def is_section(field: Field) -> bool:
+    """Tell whether a field always holds a mapping of fields that is no part, so has no levels."""
+    kinds = members(field.setting.kind)
+    plain = [dataclasses.is_dataclass(one) and not is_part(one) for one in kinds]
+    return all(plain)
+
+
 def place(tree: dict[str, Any], owner: type, path: Sequence[str], value: Any) -> bool:
     """Set the field at `path` of a plain tree that describes the dataclass `owner`.
 

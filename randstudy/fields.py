@@ -109,7 +109,8 @@ def read(
 
     Parameters
     ----------
-    kind : a type, as annotated: int, float, str, bool, None, Literal, a union of these,
+    kind : a type, as annotated: int, float, str, bool, None, Literal, a union of these, object (any
+        of these),
         ``tuple[X, ...]``, a dataclass, or a kind of `Part` (written as its name, or a mapping with
         its name and fields).
     value : what YAML gave: None, bool, int, float, str, list or dict.
@@ -148,6 +149,8 @@ def _simple(kind: Any, value: Any, path: FieldPath, found: Findings, bounds: Ran
             value = math.inf
         if not math.isfinite(value):
             return found.add(path, "must be a finite number")
+    if kind is object and isinstance(value, float) and not math.isfinite(value):
+        return found.add(path, "must be a finite number")
     refusal = bounds.refuses(value) if bounds and kind in (int, float) else None
     return found.add(path, f"{show(value)} must be {refusal}") if refusal else value
 
@@ -195,11 +198,12 @@ def _part(kind: type[Part], value: Any, path: FieldPath, found: Findings, defaul
     """Read a part from its name or from a mapping."""
     fields = {} if isinstance(value, str) else {k: v for k, v in value.items() if k != "name"}
     owner: type[Part] = type(default)
-    if isinstance(value, str) or "name" in value or default is MISSING:
+    if isinstance(value, str) or "name" in value or not isinstance(default, Part):
         name = value if isinstance(value, str) else value.get("name")
         where = path if isinstance(value, str) or name is None else (*path, "name")
         if not isinstance(name, str):
-            return found.add(where, f"needs a name; there is {', '.join(kind.choices)}")
+            there = ", ".join(kind.choices) or "none but your own, package.module:function"
+            return found.add(where, f"needs a name; there is {there}")
         try:
             owner = part_named(kind, name)
         except UnknownPartError as error:

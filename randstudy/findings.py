@@ -40,9 +40,9 @@ def _contradiction(group: Sequence[Entry]) -> str:
         classes = {entry.provenance.get("numerics_class", "") for entry in group}
         within = "in different numerics classes" if len(classes) > 1 else "in one numerics class"
         return f"trained to different results, {within}"
-    by_cadence: defaultdict[str, set[str]] = defaultdict(set)
+    by_cadence: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for entry in group:
-        by_cadence[entry.cadence].add(entry.observed)
+        by_cadence[entry.cadence, *entry.extras].add(entry.observed)
     if any(len(observed) > 1 for observed in by_cadence.values()):
         return "equal weights, but different metrics or curves"
     if len({entry.predicted for entry in group if entry.predicted}) > 1:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -45,8 +46,9 @@ class Frame(pd.DataFrame):
     Selections of rows keep these: ``frame[frame.status == "finished"].curves`` are theirs alone.
     """
 
-    _metadata: ClassVar[list[str]] = ["factors", "store", "lenient"]
+    _metadata: ClassVar[list[str]] = ["factors", "nested", "store", "lenient"]
     factors: tuple[str, ...] = ()
+    nested: Mapping[str, str] = MappingProxyType({})
     store: Path | None = None
     lenient: bool = False
 
@@ -195,6 +197,7 @@ def load(
         table |= provenance_columns(rows, records, attempts)
     frame = Frame(table)
     frame.factors = tuple(axis.name for axis in study.axes)
+    frame.nested = {axis.name: axis.nested_in for axis in study.axes if axis.nested_in}
     frame.store, frame.lenient = ledger.folder.parent, skip_damaged
     return frame
 

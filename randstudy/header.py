@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from randstudy.parts import Range
@@ -34,9 +34,41 @@ class Evaluation:
         Literal["none", "total", "layers"],
         "norms of gradients, of trials or of parameters too",
     ] = "none"
+    weights: Annotated[
+        bool, "keep the final weights as metrics weight.<path>, for networks of at most 100"
+    ] = False
     metrics: Annotated[
         tuple[str, ...], "your own, as package.module:function of outputs and targets"
     ] = ()
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What is kept beyond the metrics of every trial, each as one word without spaces."""
+        norms = () if self.gradient_norms == "none" else (f"gradient_norms={self.gradient_norms}",)
+        selected = ("test_selected",) if self.test_selected else ()
+        weights = ("weights",) if self.weights else ()
+        return (*norms, *selected, *weights, *(f"metric={name}" for name in self.metrics))
+
+    def adding(self, extras: Iterable[str]) -> Evaluation:
+        """Return it with these extras kept too."""
+        words = set(extras)
+        own = [word.removeprefix("metric=") for word in words if word.startswith("metric=")]
+        layers = "gradient_norms=layers" in words or self.gradient_norms == "layers"
+        total = "gradient_norms=total" in words or self.gradient_norms == "total"
+        return replace(
+            self,
+            gradient_norms="layers" if layers else "total" if total else "none",
+            test_selected=self.test_selected or "test_selected" in words,
+            weights=self.weights or "weights" in words,
+            metrics=(*self.metrics, *sorted(set(own) - set(self.metrics))),
+        )
+
+    def lacks(self, extras: Iterable[str]) -> bool:
+        """Tell whether an outcome that kept `extras` lacks some of what is asked for."""
+        kept = set(extras)
+        if "gradient_norms=layers" in kept:
+            kept.add("gradient_norms=total")
+        return not kept.issuperset(self.extras)
 
     def evaluations(self, steps: int, steps_per_epoch: int) -> int:
         """Return how often a trial of so many steps is evaluated, its end included."""

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from randstudy.errors import RandstudyError
 
 Metric = Callable[[NDArray[np.float32], NDArray[Any]], float]
-"""Takes outputs (n, K) and targets (n,) of one trial's examples; returns a number."""
+"""Takes outputs and targets (n,) of one trial's examples; returns a number.
+
+Outputs are (n, K) for classes and (n,) for numbers."""
 
 
 def metric_named(name: str) -> Metric:
@@ -32,6 +34,7 @@ def metric_named(name: str) -> Metric:
         raise RandstudyError(f"the metric {name[:60]!r} is no function")
 
     def metric(outputs: NDArray[np.float32], targets: NDArray[Any]) -> float:
-        return float(found(outputs, targets))
+        numbers = targets.dtype.kind == "f" and outputs.shape[1:] == (1,)
+        return float(found(outputs[:, 0] if numbers else outputs, targets))
 
     return metric

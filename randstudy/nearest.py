@@ -13,6 +13,9 @@ def nearest(written: str, names: Iterable[str]) -> str | None:
     'xavier_uniform'
     """
     candidates = list(names)
+    begun = [name for name in candidates if name.casefold().startswith(f"{written.casefold()}_")]
+    if len(begun) == 1:
+        return begun[0]
     folded = {name.casefold(): name for name in reversed(candidates)}
     close = difflib.get_close_matches(written[:100].casefold(), folded, n=1, cutoff=0.6)
     if close:

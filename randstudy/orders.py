@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from randstudy.recipe import Recipe
 from randstudy.tasks import Data
 from randstudy.trials import Trial, trial_from_settings
 
@@ -38,16 +39,20 @@ class Order:
     def trial(self, settings: str) -> Trial:
         """Make a trial again, with its data where this order says."""
         trial = trial_from_settings(settings)
-        if not self.places:
+        if not self.places or not isinstance(trial.setup, Recipe):
             return trial
-        data = replace(trial.recipe.data, **self.places)
-        return replace(trial, recipe=replace(trial.recipe, data=data))
+        data = replace(trial.setup.data, **self.places)
+        return replace(trial, setup=replace(trial.setup, data=data))
 
 
 def places(data: Data) -> dict[str, Any]:
-    """Return the settings of a data part that its trials' ids leave out."""
+    """Return the settings of a data part that its trials' ids leave out, as other processes need.
+
+    A worker may run in another folder and another environment than the command.
+    """
+    located = data.located()
     return {
-        declared.name: getattr(data, declared.name)
-        for declared in fields(data)
+        declared.name: getattr(located, declared.name)
+        for declared in fields(located)
         if not declared.metadata.get("identity", True)
     }

@@ -20,8 +20,9 @@ class Outcome:
     ----------
     trial : the trial's id, 16 hex digits.
     status : "finished" or "diverged"; both are final.
-    reason : why it diverged ("non-finite loss"), empty when finished.
-    steps : optimiser steps taken; for a diverged trial, those before the loss turned non-finite.
+    reason : why it diverged ("non-finite loss", "non-finite gradient", "loss above 100"), empty
+        when finished.
+    steps : optimiser steps taken; for a diverged trial, those before it diverged.
     metrics : final metrics by name; NaN where there is none (a diverged trial's test metrics).
     curve_step : (E,) int64, the step of each evaluation.
     curve_epoch : (E,) float64, the same in epochs.
@@ -34,7 +35,8 @@ class Outcome:
     settings : the trial's resolved fields minus defaults, as canonical JSON (what its id hashes).
     replicates : replicate of each stream that the trial consumed.
     provenance : what else the bits may depend on: data digest, numerics class, versions.
-    seconds : names ending in ``_seconds`` -> wall time.
+    seconds : what was measured of the work itself and is no result: names ending in ``_seconds``
+        -> wall time; ``examples_per_second`` of training; ``peak_memory_bytes`` of the worker.
     """
 
     trial: str
@@ -52,6 +54,12 @@ class Outcome:
     replicates: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def longest(self) -> float:
+        """Longest of its times, in seconds."""
+        times = [time for name, time in self.seconds.items() if name.endswith("_seconds")]
+        return max(times, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

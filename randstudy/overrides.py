@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from randstudy.errors import at
-from randstudy.fieldnames import UnknownFieldError, place, resolve
+from randstudy.fieldnames import UnknownFieldError, place, resolve, resolve_field
 from randstudy.fields import Findings, settings
+from randstudy.handover import sections
 from randstudy.header import Header
 from randstudy.places import FieldPath, Place
-from randstudy.recipe import Recipe
 from randstudy.variation import Variation, stranger
 from randstudy.yamlfile import Document, parse_value
 
-FREE = ("factors", "arms", "replicates", "compare")
+FREE = ("factors", "arms", "replicates", "compare", "design")
 """Mappings of a study whose keys are names rather than fields."""
 
-LISTS = ("exclude", "fixed")
+LISTS = ("exclude", "fixed", "cells")
 
 
 def override(document: Document, overrides: Sequence[str]) -> Document:
@@ -60,6 +60,8 @@ def _free(tree: dict[str, Any], name: str, value: Any) -> FieldPath | None:
     head, _, key = name.partition(".")
     if head not in FREE or not key:
         return None
+    if head == "design" and isinstance(tree.get(head), str):
+        tree[head] = {"name": tree[head]}
     path: FieldPath = (head, key)
     if head == "factors":
         path = (head, _as_written(tree, key))
@@ -86,8 +88,8 @@ def _as_written(tree: dict[str, Any], name: str) -> str:
     """Return the name under which the study already has the factor, or else `name`."""
     variation = _variation(tree)
     try:
-        full = resolve(name, variation.known)
-        same = [one for one in variation.factors if resolve(one, variation.known) == full]
+        full = resolve_field(name, variation.known)
+        same = [one for one in variation.factors if resolve_field(one, variation.known) == full]
     except UnknownFieldError:
         return name
     return same[0] if same else name
@@ -98,17 +100,29 @@ def _field(tree: dict[str, Any], name: str, value: Any, source: str) -> FieldPat
     variation = _variation(tree)
     header = [*settings(Header), *_nested(Header)]
     try:
-        full = resolve(name, [*header, *FREE, *LISTS, *variation.known])
+        if name in variation.known and not isinstance(value, dict):
+            full = resolve_field(name, variation.known)
+        else:
+            full = _resolved(name, [*header, *FREE, *LISTS], variation)
     except UnknownFieldError as error:
         message = stranger(name, variation.known) or str(error)
         raise at(source, None, "", message) from None
     path = tuple(full.split("."))
-    owner = Header if full in header else Recipe
-    if owner is Recipe:
+    owner = Header if full in header else variation.owner
+    if owner is not Header:
         _not_varied(variation, path, source)
     if not place(tree, owner, path, value):
         raise at(source, None, full, f"cannot be set: {'.'.join(path[:-1])} has no such field here")
     return path
+
+
+def _resolved(name: str, others: Sequence[str], variation: Variation) -> str:
+    """Return the field that a name ends; those of sections that are not there give way."""
+    present = [full for full in variation.known if not variation.is_absent(full)]
+    try:
+        return resolve(name, [*others, *present])
+    except UnknownFieldError:
+        return resolve(name, [*others, *variation.known])
 
 
 def _nested(owner: type) -> list[str]:
@@ -124,14 +138,16 @@ def _nested(owner: type) -> list[str]:
 def _not_varied(variation: Variation, path: tuple[str, ...], source: str) -> None:
     """Refuse to set what every cell sets again."""
     target = variation.known[".".join(path)][0].target
-    for name in variation.factors:
+    for name in variation.always_set():
         try:
-            fields = variation.known[resolve(name, variation.known)]
+            fields = variation.known[resolve_field(name, variation.known)]
         except UnknownFieldError:
             continue
         for field in fields:
             if target[: len(field.target)] == field.target:
                 message = f"is varied by the factor {name}; use --set 'factors.{name}=[…]'"
+                if name not in variation.factors:
+                    message = "is set by every one of the cells; use --set 'cells=[…]'"
                 raise at(source, None, ".".join(path), message)
 
 
@@ -146,5 +162,4 @@ def _not_replaced(tree: dict[str, Any], source: str) -> None:
 
 
 def _variation(tree: dict[str, Any]) -> Variation:
-    base = {name: value for name, value in tree.items() if name in settings(Recipe)}
-    return Variation(tree, base, Findings())
+    return Variation(tree, sections(tree), Findings())

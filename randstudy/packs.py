@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from randstudy.augment import Augment
 from randstudy.fields import settings
+from randstudy.handover import HandedRecipe, Setup
 from randstudy.losses import Loss
 from randstudy.models import Model
 from randstudy.noise import Noise
 from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
+from randstudy.pruning import GraspPruning
 from randstudy.recipe import Recipe
 from randstudy.splits import Splitting
 from randstudy.tasks import Data
@@ -20,6 +22,9 @@ WIDEST = 128
 
 USUAL = 32
 """Width of packs that were never timed: about the best where measured, for small networks."""
+
+HANDED = 8
+"""Most trials that a worker is given at once for a function of somebody's own."""
 
 FLOAT, INDEX = 4, 8
 """Bytes of a float32 and of an int64."""
@@ -52,7 +57,32 @@ class Shape:
         return f"{self.model.name} on {self.data.name}, {rule}, {budget}"
 
 
-def shape_of(recipe: Recipe) -> Shape:
+@dataclass(frozen=True)
+class HandedShape:
+    """What trials agree in that somebody's own function trains, one after another."""
+
+    function: str
+
+    def __str__(self) -> str:
+        return self.function
+
+
+PackShape = Shape | HandedShape
+
+
+def fixed_width(shape: PackShape) -> int | None:
+    """Return the width of packs that are not to be calibrated, None where they are."""
+    return HANDED if isinstance(shape, HandedShape) else None
+
+
+def shape_of(setup: Setup) -> PackShape:
+    """Return what trials of one pack have in common with this one."""
+    if isinstance(setup, HandedRecipe):
+        return HandedShape(setup.train.function)
+    return _program_shape(setup)
+
+
+def _program_shape(recipe: Recipe) -> Shape:
     """Return the shape of a recipe's tensor program."""
     training, noise = recipe.training, recipe.noise
     stopping = training.stopping
@@ -91,17 +121,19 @@ def bytes_per_trial(recipe: Recipe) -> int:
     size = sum(parameter.size for parameter in parameters)
     moments = 2 if isinstance(recipe.training.optimizer, Adam | AdamW) else 1
     inputs = math.prod(shape.inputs)
-    # A convolution is applied at every place of its plane, of which the input's is the largest.
-    places = math.prod(shape.inputs[1:])
-    layers = sum(
-        parameter.shape[0] * (places if len(parameter.shape) == 4 else 1)
-        for parameter in parameters
-        if parameter.role == "weight"
-    )
-    examples = max(recipe.batch, 64)
+    layers = recipe.model.activations(shape)
+    pruning = recipe.pruning
+    # A GraSP score keeps what four passes through a batch leave behind.
+    scored = 4 * pruning.examples if isinstance(pruning, GraspPruning) and pruning.active else 0
+    examples = max(recipe.batch, 64, scored)
     activations = examples * (inputs + 3 * layers + 3 * shape.outputs)
     rows = 4 * sizes.train + sizes.validation + sizes.test
-    return FLOAT * ((5 + moments) * size + activations) + INDEX * rows
+    # From one training to the next: weights and mask, those that rounds go back to, and what is
+    # there of the training that ends while the next one begins.
+    carried = 6 + moments if pruning.trainings > 1 else 0
+    # Standardised by its own training rows, a trial may need a table of its own.
+    table = recipe.data.sizes().total * inputs if recipe.data.standardized else 0
+    return FLOAT * ((5 + moments + carried) * size + activations + table) + INDEX * rows
 
 
 def widest(recipe: Recipe, memory: int) -> int:

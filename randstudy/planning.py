@@ -15,10 +15,16 @@ from randstudy.accounting import Account, account
 from randstudy.analysis.looks import spent
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design, Trial
+from randstudy.factors import ARM, factor_named
+from randstudy.handover import FIELD, HandedRecipe, Setup
 from randstudy.ledger import Ledger
-from randstudy.packs import USUAL, Shape, shape_of, widest
+from randstudy.lineage import families, rows, trainings
+from randstudy.packs import USUAL, PackShape, fixed_width, shape_of, widest
 from randstudy.progress import duration
+from randstudy.pruning import density_names, removed_whole
 from randstudy.recipe import Recipe
+from randstudy.registry import written_name
+from randstudy.schemes import Drawn, OneAtATime
 from randstudy.study import Study
 
 PACK_BYTES, TRIAL_BYTES, EVALUATION_BYTES, PREDICTION_BYTES, LOGIT_BYTES = 13_200, 100, 15, 0.5, 3.7
@@ -46,6 +52,7 @@ class Plan:
 
     Attributes
     ----------
+    design : how the cells were chosen, in words.
     trials, cells, packs : of the whole design; packs by measured, given or assumed widths.
     done, left : trials that the ledger holds, and that a run would train.
     mlflow_runs, mlflow_metrics : rows that the whole study comes to in MLflow.
@@ -55,6 +62,7 @@ class Plan:
 
     name: str
     question: str
+    design: str
     trials: int
     cells: int
     packs: int
@@ -85,7 +93,7 @@ class Plan:
             "",
             *(f"  {name} = {value}" for name, value in flat(self.resolved)),
             "",
-            f"cells   {self.cells:,}",
+            f"cells   {self.cells:,} ({self.design})",
             f"trials  {self.trials:,} ({self.done:,} done, {self.left:,} to train)",
             f"packs   {self.packs:,} on {self.workers} workers ({packed})",
             *(f"          {width:4d} a pack  {shape}" for shape, width in self.widths.items()),
@@ -104,30 +112,35 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     design = Design(study)
     found = account(study, Ledger(store))
     trials = list(design.trials())
-    shapes: dict[Shape, list[Trial]] = {}
+    shapes: dict[PackShape, list[Trial]] = {}
     for trial in trials:
-        shapes.setdefault(shape_of(trial.recipe), []).append(trial)
+        shapes.setdefault(shape_of(trial.setup), []).append(trial)
     calibrations = Calibrations(store, study.resources)
     timed = _timed(study, shapes, calibrations) if measure else {}
     widths = {
         shape: pack_size or _width(shape, some[0], calibrations) for shape, some in shapes.items()
     }
-    left = Counter(shape_of(trial.recipe) for trial in found.missing + found.reobserve)
+    left: dict[PackShape, list[Trial]] = {}
+    for trial in found.missing + found.reobserve:
+        left.setdefault(shape_of(trial.setup), []).append(trial)
 
-    def packs(counts: Mapping[Shape, int]) -> int:
-        return sum(math.ceil(count / widths[shape]) for shape, count in counts.items())
+    def packs(some: Mapping[PackShape, list[Trial]]) -> int:
+        return sum(math.ceil(rows(families(ours)) / widths[shape]) for shape, ours in some.items())
 
     workers = study.resources.workers_here
-    work = sum(timed[shape] * count for shape, count in left.items()) if timed else None
+    known = bool(timed) and all(shape in timed for shape in left)
+    shares = ((shape, sum(trainings(ours))) for shape, ours in left.items())
+    work = sum(timed[shape] * count for shape, count in shares) if known else None
     gpus = study.resources.gpus
-    metrics = sum(curve_points(study, trial.recipe) for trial in trials)
-    metrics += sum(cell_points(study, cell.recipe) for cell in design.cells)
+    metrics = sum(curve_points(study, trial.setup) for trial in trials)
+    metrics += sum(cell_points(study, cell.setup) for cell in design.cells)
     return Plan(
         name=study.name,
         question=study.question,
+        design=chosen_by(study),
         trials=len(trials),
         cells=len(design.cells),
-        packs=packs({shape: len(some) for shape, some in shapes.items()}),
+        packs=packs(shapes),
         done=len(found.done),
         left=found.left,
         stale=len(found.stale),
@@ -137,7 +150,8 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         disk_bytes=_disk(study, found.missing + found.reobserve, packs(left)),
         workers=workers,
         widths={str(shape): width for shape, width in widths.items()},
-        measured=bool(pack_size) or all(calibrations.of(shape) for shape in shapes),
+        measured=bool(pack_size)
+        or all(fixed_width(shape) or calibrations.of(shape) for shape in shapes),
         seconds=None if work is None else work / workers,
         accelerator_hours=None if work is None or not gpus else work * gpus / 3600,
         notes=tuple(notes(study, design, found)),
@@ -146,8 +160,8 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
 
 
 def _timed(
-    study: Study, shapes: dict[Shape, list[Trial]], calibrations: Calibrations
-) -> dict[Shape, float]:
+    study: Study, shapes: dict[PackShape, list[Trial]], calibrations: Calibrations
+) -> dict[PackShape, float]:
     """Time each shape on this machine; return seconds of one worker a trial."""
     from randstudy import execution
     from randstudy.worker import SHARE, free_memory
@@ -157,6 +171,8 @@ def _timed(
 
     memory = int(free_memory(device) * SHARE)
     for shape, some in shapes.items():
+        if fixed_width(shape) is not None:
+            continue  # somebody's own function is not run for timing
         calibrations.add(
             shape, asdict(calibrate(some[0], device=device, threads=threads, memory=memory))
         )
@@ -164,7 +180,10 @@ def _timed(
     return {shape: float(known["seconds_per_trial"]) for shape, known in found.items() if known}
 
 
-def _width(shape: Shape, trial: Trial, calibrations: Calibrations) -> int:
+def _width(shape: PackShape, trial: Trial, calibrations: Calibrations) -> int:
+    fixed = fixed_width(shape)
+    if fixed is not None:
+        return fixed
     known = calibrations.of(shape)
     if known:
         return int(known["width"])
@@ -172,18 +191,29 @@ def _width(shape: Shape, trial: Trial, calibrations: Calibrations) -> int:
     return min(USUAL, widest(trial.recipe, memory))
 
 
-def evaluations_of(study: Study, recipe: Recipe) -> int:
-    """Return how often a trial is evaluated on validation examples."""
-    return study.evaluation.evaluations(recipe.total_steps, recipe.steps_per_epoch)
+def evaluations_of(study: Study, setup: Setup) -> int:
+    """Return how often a trial is evaluated on validation examples, 1 where only its code knows."""
+    if isinstance(setup, HandedRecipe):
+        return 1
+    return study.evaluation.evaluations(setup.total_steps, setup.steps_per_epoch)
 
 
-def curve_points(study: Study, recipe: Recipe) -> int:
+def curve_points(study: Study, recipe: Setup) -> int:
     """Return the metric values that a trial's run holds: curves and final metrics."""
-    classes = recipe.data.shape().target == "class"
-    return evaluations_of(study, recipe) * (3 if classes else 2) + (2 if classes else 1)
+    if isinstance(recipe, HandedRecipe):
+        return 1
+    shape = recipe.data.shape()
+    classes = shape.target == "class"
+    densities = (
+        density_names(recipe.pruning, recipe.model.parameters(shape))
+        if recipe.pruning.active
+        else ()
+    )
+    curves = evaluations_of(study, recipe) * (3 if classes else 2)
+    return curves + (2 if classes else 1) + len(densities)
 
 
-def cell_points(study: Study, recipe: Recipe) -> int:
+def cell_points(study: Study, recipe: Setup) -> int:
     """Return the metric values of a cell's run.
 
     Mean, sd and both ends of an interval for each value of its trials, and three counts.
@@ -195,21 +225,40 @@ def _disk(study: Study, trials: Sequence[Trial], packs: int) -> int:
     """Estimate the bytes that these trials add to the store."""
     total = float(PACK_BYTES * packs)
     for trial in trials:
-        evaluations = evaluations_of(study, trial.recipe)
-        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + _kept_bytes(study, trial.recipe)
+        evaluations = evaluations_of(study, trial.setup)
+        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + _kept_bytes(study, trial.setup)
         if study.tracking.enabled:
-            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.recipe)
+            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.setup)
     return round(total)
 
 
-def _kept_bytes(study: Study, recipe: Recipe) -> float:
+def _kept_bytes(study: Study, recipe: Setup) -> float:
     """Estimate the bytes that what is kept of a trial's test examples takes."""
+    if isinstance(recipe, HandedRecipe):
+        return 0.0
     shape = recipe.data.shape()
     if shape.target != "class":
         return 0.0
     predictions = PREDICTION_BYTES if study.evaluation.predictions else 0.0
     logits = LOGIT_BYTES * shape.outputs if study.evaluation.logits else 0.0
     return recipe.sizes.test * (predictions + logits)
+
+
+def chosen_by(study: Study) -> str:
+    """Say how cells are chosen: "crossed", "random: 20 points of lr and momentum"."""
+    if study.listed:
+        return "as listed" if not study.arms else "as listed, for each arm"
+    scheme = study.scheme
+    if isinstance(scheme, OneAtATime):
+        return f"one at a time around {study.cells.label(next(iter(study.cells)))}"
+    if isinstance(scheme, Drawn):
+        crossed = [factor_named(name, study.axes) for name in scheme.crossed]
+        rest = [ARM] * bool(study.arms) + [axis.name for axis in crossed if axis is not None]
+        names = [axis.name for axis in study.axes if axis.name not in rest]
+        also = f", crossed with {' and '.join(rest)}" if rest else ""
+        return f"{scheme.name}: {scheme.cells:,} points of {' and '.join(names)}{also}"
+    inner = [f"{axis.name} within {axis.nested_in}" for axis in study.axes if axis.nested_in]
+    return ", ".join(["crossed", *inner])
 
 
 def notes(study: Study, design: Design, found: Account) -> list[str]:
@@ -226,6 +275,12 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
             f"n = {n} in {len(few):,} of {len(counts):,} cells: a paired sign-flip test cannot "
             f"reach {alpha:g}{holm} below n = {floor}"
         )
+    if FIELD in study.base:
+        said.append(
+            "the function alone knows its time, its reports and their disk: left out of these sums"
+        )
+    said += _emptied(design)
+    said += _alone(design)
     if study.compare is None and len(design.cells) > 1:
         said.append("no comparison is declared (compare: …), so the report will give no verdict")
     if found.stale:
@@ -235,6 +290,43 @@ def notes(study: Study, design: Design, found: Account) -> list[str]:
     if found.failed:
         said.append(f"{len(found.failed):,} trials failed before: run --retry-failed")
     return said
+
+
+def _alone(design: Design) -> list[str]:
+    """Say which models are not computed in packs, and why."""
+    recipes = [cell.setup for cell in design.cells if not isinstance(cell.setup, HandedRecipe)]
+    models = dict.fromkeys(
+        (recipe.model, recipe.data.shape(), _batches(recipe)) for recipe in recipes
+    )
+    reasons = {
+        written_name(type(model)): model.alone(shape, batches) for model, shape, batches in models
+    }
+    return [
+        f"trials of {name} are computed one by one, with the same numbers: {reason}"
+        for name, reason in reasons.items()
+        if reason is not None
+    ]
+
+
+def _batches(recipe: Recipe) -> tuple[int, ...]:
+    """Return the sizes of an epoch's batches."""
+    rest = 0 if recipe.training.drop_last else recipe.sizes.train % recipe.batch
+    return (recipe.batch, rest) if rest else (recipe.batch,)
+
+
+def _emptied(design: Design) -> list[str]:
+    """Warn of cells whose pruning is known to leave nothing of a layer."""
+    recipes = [cell.setup for cell in design.cells if not isinstance(cell.setup, HandedRecipe)]
+    found = [
+        path
+        for recipe in recipes
+        if recipe.pruning.active
+        for path in removed_whole(recipe.pruning, recipe.model.parameters(recipe.data.shape()))[:1]
+    ]
+    if not found:
+        return []
+    cells = f"{len(found):,} of {len(design.cells):,} cells"
+    return [f"pruning leaves nothing of {found[0]} in {cells}"]
 
 
 def _level(study: Study) -> tuple[float, int]:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from randstudy.axes import read_axes
 from randstudy.cells import Cells, read_section
 from randstudy.comparison import Declaration, read_comparison
-from randstudy.errors import Problem, StudyError
+from randstudy.errors import Problem, RandstudyError, StudyError
 from randstudy.exclusions import read_exclusions
 from randstudy.factors import Combination
 from randstudy.fieldnames import UnknownFieldError, catalog, resolve
 from randstudy.fields import FAULT, Finding, Findings, section, settings
+from randstudy.handover import FIELD, grammar, misdeclared, sections
 from randstudy.header import Header, metrics
+from randstudy.metrics import metric_named
 from randstudy.nearest import nearest, suggestion
 from randstudy.places import FieldPath, dotted
-from randstudy.recipe import Recipe
+from randstudy.recipe import MOST_WEIGHTS, Recipe, weight_names
 from randstudy.replicates import Replicates, read_fixed, read_replicates
+from randstudy.schemes import Scheme, read_scheme
 from randstudy.variation import Variation
 from randstudy.yamlfile import Document
 
-DESIGN = ("factors", "arms", "exclude", "replicates", "fixed", "compare")
+DESIGN = ("factors", "arms", "design", "cells", "exclude", "replicates", "fixed", "compare")
 """Fields of a study that say what is varied, and what of it is compared."""
 
 MOST_TRIALS = 10**12
@@ -39,6 +43,7 @@ class Reading:
 
     header: Header
     cells: Cells
+    scheme: Scheme
     replicates: Replicates
     fixed: tuple[str, ...]
     compare: Declaration | None
@@ -55,27 +60,70 @@ def read_study(document: Document) -> Reading:
     """
     found = Findings()
     value = document.value
-    keys = [*settings(Header), *settings(Recipe), *DESIGN]
+    keys = [*settings(Header), *settings(Recipe), FIELD, *DESIGN]
     for key in value:
         if key not in keys:
             found.add((key,), _unknown_key(key, keys))
+    if FIELD in value:
+        _check_handed(document, found)
     header = _header(document, found)
     fixed = read_fixed(value.get("fixed", []), ("fixed",), found)
     replicates = read_replicates(value.get("replicates", 1), fixed, ("replicates",), found)
-    cells = _cells(document, replicates, fixed, found)
-    compare = read_comparison(value.get("compare"), cells.axes, header.metric, found)
+    scheme = read_scheme(value.get("design"), found)
+    cells = _cells(document, scheme, header.seed, replicates, fixed, found)
+    compare = read_comparison(value.get("compare"), cells.axes, cells.grids, header.metric, found)
     _refuse(document, found.entries)
     assert replicates is not None
+    assert scheme is not None
     check_cells(document, cells)
-    data = {cells.recipe(one).data for one in cells.sample()}
-    targets = frozenset(one.shape().target for one in data)
-    if compare is not None and compare.metric is not None:
-        _check_metric(compare.metric, ("compare", "metric"), targets, found)
-    if header.metric is not None:
-        _check_metric(header.metric, ("metric",), targets, found)
+    targets = _check_metrics(cells, header, compare, found)
     _check_replicates(cells, header.repeat, found)
     _refuse(document, found.entries)
-    return Reading(header, cells, replicates, fixed, compare, targets)
+    return Reading(header, cells, scheme, replicates, fixed, compare, targets)
+
+
+def _check_handed(document: Document, found: Findings) -> None:
+    """Refuse what has no meaning where the training is handed over."""
+    value = document.value
+    for path, message in misdeclared(value):
+        found.add(path, message)
+    asked = value.get("evaluation")
+    for key in asked if isinstance(asked, dict) else ():
+        if key != "predictions":
+            found.add(("evaluation", key), f"has no effect beside {FIELD}: its function reports")
+    _refuse(document, found.entries)
+
+
+def _check_metrics(
+    cells: Cells, header: Header, compare: Declaration | None, found: Findings
+) -> frozenset[str]:
+    """Check the metrics that are named; return what the cells' tasks want to be predicted."""
+    setups = [cells.setup(one) for one in cells.sample()]
+    recipes = [one for one in setups if isinstance(one, Recipe)]
+    if not recipes:
+        _check_reported(header, compare, found)
+        return frozenset()
+    targets = frozenset(one.shape().target for one in {recipe.data for recipe in recipes})
+    selecting = all(recipe.training.stopping is not None for recipe in recipes)
+    known = metrics(targets, header.evaluation, selecting=selecting)
+    if header.evaluation.weights:
+        known += _weights(recipes, found)
+    if compare is not None and compare.metric is not None:
+        _check_metric(compare.metric, ("compare", "metric"), targets, known, found)
+    if header.metric is not None:
+        _check_metric(header.metric, ("metric",), targets, known, found)
+    return targets
+
+
+def _check_reported(header: Header, compare: Declaration | None, found: Findings) -> None:
+    """Check the metric of a training that is handed over: only the function knows what there is."""
+    metric = header.metric or (compare.metric if compare else None)
+    if metric is None:
+        message = "is missing: the name of a number that the function returns or reports"
+        found.add(("metric",), f"{message}, such as test_accuracy")
+    elif header.direction is None and not metric.endswith(("accuracy", "loss", "error")):
+        message = f"is missing: is more {metric} better (maximize) or less (minimize)?"
+        found.add(("direction",), message)
 
 
 def _unknown_key(key: str, keys: list[str]) -> str:
@@ -105,25 +153,36 @@ def _header(document: Document, found: Findings) -> Header:
         found.add(("evaluation",), "give every_epochs or every_steps, not both")
     if evaluation.every_epochs is None and evaluation.every_steps is None:
         evaluation = replace(evaluation, every_epochs=1)
+    for index, metric in enumerate(evaluation.metrics):
+        try:
+            metric_named(metric)
+        except RandstudyError as error:
+            found.add(("evaluation", "metrics", index), str(error))
     for field, message in header.resources.problems():
         found.add(("resources", field), message)
     return replace(header, name=name, evaluation=evaluation)
 
 
 def _cells(
-    document: Document, replicates: Replicates | None, fixed: tuple[str, ...], found: Findings
+    document: Document,
+    scheme: Scheme | None,
+    seed: int,
+    replicates: Replicates | None,
+    fixed: tuple[str, ...],
+    found: Findings,
 ) -> Cells:
     """Read the base recipe and what varies it."""
-    base = {key: one for key, one in document.value.items() if key in settings(Recipe)}
+    base = sections(document.value)
     variation = Variation(document.value, base, found, replicates=replicates, fixed=fixed)
-    axes = variation.axes()
-    exclusions = read_exclusions(document.value.get("exclude", []), axes, variation.known, found)
-    for name in settings(Recipe):
+    axes = read_axes(variation, scheme, seed, found)
+    written = document.value.get("exclude", [])
+    exclusions = read_exclusions(written, axes.factors, variation.known, found)
+    for name in settings(grammar(base)):
         _, findings = read_section(name, base)
         found.entries += [
             one for one in findings if not (one.missing and one.path in variation.supplied)
         ]
-    return Cells(base, axes, exclusions, replicates or Replicates(()))
+    return Cells(base, axes.factors, exclusions, replicates or Replicates(()), axes.grids)
 
 
 def check_cells(document: Document, cells: Cells) -> None:
@@ -165,8 +224,29 @@ def _blame(
     return path, None
 
 
-def _check_metric(metric: str, path: FieldPath, targets: frozenset[str], found: Findings) -> None:
-    known = metrics(targets)
+def _weights(recipes: Sequence[Recipe], found: Findings) -> tuple[str, ...]:
+    """Return the metrics that final weights make, which only small networks may have."""
+    networks = {(recipe.model, recipe.data.shape()) for recipe in recipes}
+    names: set[str] = set()
+    for model, shape in networks:
+        parameters = model.parameters(shape)
+        size = sum(parameter.size for parameter in parameters)
+        if size > MOST_WEIGHTS:
+            what = f"{model.name} has {size:,} weights here; at most {MOST_WEIGHTS} become metrics"
+            found.add(("evaluation", "weights"), what)
+        else:
+            names |= set(weight_names(parameters))
+    return tuple(f"weight.{name}" for name in sorted(names))
+
+
+def _check_metric(
+    metric: str,
+    path: FieldPath,
+    targets: frozenset[str],
+    known: tuple[str, ...],
+    found: Findings,
+) -> None:
+    """Refuse a metric that no trial will have."""
     if metric not in known:
         what = " and ".join(sorted(targets))
         found.add(path, f"{metric!r} is no metric of a {what} task{suggestion(metric, known)}")
@@ -196,7 +276,7 @@ def _consumed(
     consumed: defaultdict[FieldPath, set[str]] = defaultdict(set)
     for combination, _ in cells.consuming():
         at = cells.replicates(combination).at
-        consumed[at] |= cells.recipe(combination).effective().streams()
+        consumed[at] |= cells.setup(combination).effective().streams()
         if all(streams <= consumed.get(at, set()) for at, streams in varied.items()):
             break
     return consumed

@@ -6,13 +6,15 @@ This is the one home of the defaults of training; parts keep theirs in their own
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeVar
 
 from randstudy.augment import Augment
 from randstudy.inits import Init, KaimingUniform
 from randstudy.losses import Loss
-from randstudy.models import Mlp, Model
+from randstudy.models import Mlp, Model, Parameter
 from randstudy.noise import Noise
 from randstudy.optimizers import Optimizer, Sgd
 from randstudy.parts import Range
@@ -111,22 +113,27 @@ class Recipe:
     loss: Annotated[Loss | None, "what is minimised; null is the task's own"] = None
     training: Annotated[Training, "optimizer, learning rate, batch size, budget"]
 
-    @property
+    @cached_property
     def sizes(self) -> Sizes:
         """Examples that train, validate and test."""
         return self.split.sizes(self.data)
 
-    @property
+    @cached_property
     def batch(self) -> int:
         """Examples in a full-sized batch."""
         size = self.training.batch_size
         return self.sizes.train if size == "full" else size
 
-    @property
+    @cached_property
     def batches_per_epoch(self) -> int:
         """Batches in an epoch; the last may be smaller, and is kept unless `drop_last`."""
         train, batch = self.sizes.train, self.batch
         return max(1, train // batch) if self.training.drop_last else math.ceil(train / batch)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Examples in an epoch's last batch."""
+        return self.examples_per_epoch - (self.batches_per_epoch - 1) * self.batch
 
     @property
     def examples_per_epoch(self) -> int:
@@ -174,8 +181,10 @@ class Recipe:
         fixed_order = sampling == "sequential" or (sampling == "shuffle" and full)
         order = frozenset() if fixed_order else frozenset({"order"})
         training = self.training
-        parts = (self.augment, self.noise, self.model, self.init, self.pruning, training.optimizer)
-        return order.union(self.split.consumes(self.data), *(part.streams() for part in parts))
+        parts = (self.augment, self.noise, self.init, self.pruning, training.optimizer)
+        of_data = self.split.consumes(self.data)
+        of_model = self.model.consumes(self.data.shape())
+        return order.union(of_data, of_model, *(part.streams() for part in parts))
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (dotted field, message) for settings that cannot be trained together."""
@@ -225,7 +234,14 @@ class Recipe:
         stopping = self.training.stopping
         if stopping is not None and "accuracy" in stopping.metric and shape.target != "class":
             found.append(("training.stopping.metric", "only tasks with classes have an accuracy"))
-        found += [(f"model{dot(name)}", message) for name, message in self.model.misfits(self.data)]
+        unfit = self.model.misfits(self.data)
+        found += [(f"model{dot(name)}", message) for name, message in unfit]
+        if not unfit:
+            pruned = self.pruning.misfits(self.model.parameters(shape), self.total_steps)
+            found += [(f"pruning{dot(name)}", message) for name, message in pruned]
+        if not unfit and self.smallest_batch < self.model.least_batch(shape):
+            message = f"a batch of {self.smallest_batch} has no variance to normalise by"
+            found.append(("training.batch_size", f"{message}; see also drop_last"))
         return found
 
     def effective(self) -> Recipe:
@@ -237,31 +253,61 @@ class Recipe:
             name: None if getattr(self, name) is None else getattr(self, name).effective()
             for name in (*PARTS, "augment", "noise")
         }
-        return replace(self, **parts, training=self._effective_training())
+        parts["data"] = self.split.of(parts["data"])
+        if self.loss is not None and self.loss.usual:
+            parts["loss"] = None
+        return differing(self, parts | {"training": self._effective_training()})
 
     def _effective_training(self) -> Training:
         training = self.training
-        if training.batch_size == self.sizes.train and training.sampling != "replacement":
-            training = replace(training, batch_size="full")
-        if training.batch_size == "full" and training.sampling == "sequential":
-            training = replace(training, sampling="shuffle")
+        found: dict[str, Any] = {
+            name: getattr(training, name).effective() for name in TRAINING_PARTS
+        }
+        batch, sampling = training.batch_size, training.sampling
+        if batch == self.sizes.train and sampling != "replacement":
+            found["batch_size"] = batch = "full"
+        if batch == "full" and sampling == "sequential":
+            found["sampling"] = "shuffle"
         if self.examples_per_epoch == self.sizes.train:
-            training = replace(training, drop_last=False)
+            found["drop_last"] = False
         if self.lr_scale == 1:
-            training = replace(training, lr_scaling="none", lr_batch=LR_BATCH)
-        training = replace(training, accumulate=self.accumulate)
-        if training.epochs is None and self.total_steps % self.steps_per_epoch == 0:
-            # The same budget in the other unit.
-            epochs = self.total_steps // self.steps_per_epoch
-            training = replace(training, steps=None, examples=None, epochs=epochs)
-        elif training.examples is not None:
-            training = replace(training, examples=None, steps=self.total_steps)
-        parts = {name: getattr(training, name).effective() for name in TRAINING_PARTS}
-        return replace(training, **parts)
+            found |= {"lr_scaling": "none", "lr_batch": LR_BATCH}
+        found["accumulate"] = self.accumulate
+        if training.epochs is None:
+            found |= self._budget()
+        return differing(training, found)
+
+    def _budget(self) -> dict[str, Any]:
+        """Return the same budget in epochs where it is whole, else in steps."""
+        epochs, rest = divmod(self.total_steps, self.steps_per_epoch)
+        steps = self.total_steps if rest else None
+        return {"epochs": None if rest else epochs, "steps": steps, "examples": None}
+
+
+Owner = TypeVar("Owner", Training, "Recipe")
+
+
+def differing(owner: Owner, fields: Mapping[str, Any]) -> Owner:
+    """Return `owner` with these fields, itself where they are what it has."""
+    new = {name: value for name, value in fields.items() if getattr(owner, name) is not value}
+    return replace(owner, **new) if new else owner
 
 
 PARTS = ("data", "split", "model", "init", "pruning", "loss")
 TRAINING_PARTS = ("optimizer", "schedule")
+
+
+MOST_WEIGHTS = 100
+"""Networks with more weights than this do not keep them as metrics."""
+
+
+def weight_names(parameters: Sequence[Parameter]) -> list[str]:
+    """Return a name for each weight: its parameter's path, and its place where it is not alone."""
+    return [
+        parameter.path if parameter.size == 1 else f"{parameter.path}.{place}"
+        for parameter in parameters
+        for place in range(parameter.size)
+    ]
 
 
 def dot(name: str) -> str:

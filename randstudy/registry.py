@@ -1,10 +1,16 @@
-"""Parts by name: those of the catalogue, and people's own as ``package.module:Class``."""
+"""Parts by name: those of the catalogue, and people's own as ``package.module:name``.
+
+What such a name finds is a class of a part, or a function that becomes one (`randstudy.own`).
+"""
 
 from __future__ import annotations
 
 import importlib
+import sys
 
 from randstudy.nearest import suggestion
+from randstudy.numerics import prepare_environment
+from randstudy.own import OwnPartError, part_from
 from randstudy.parts import Part
 
 
@@ -39,10 +45,18 @@ def written_name(part: type[Part]) -> str:
 def _imported(kind: type[Part], name: str) -> type[Part]:
     """Import a part of one's own."""
     module, _, attribute = name.partition(":")
+    if "torch" not in sys.modules:
+        prepare_environment()  # in case the module imports torch
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (a module of somebody's own may raise anything)
         raise UnknownPartError(f"{name[:60]!r} cannot be imported: {error}") from None
-    if not (isinstance(found, type) and issubclass(found, kind)) or found is kind:
+    if isinstance(found, type) and issubclass(found, kind) and found is not kind:
+        return found
+    try:
+        made = part_from(kind, name, found)
+    except OwnPartError as error:
+        raise UnknownPartError(str(error)) from None
+    if made is None:
         raise UnknownPartError(f"{name[:60]!r} is not a part of kind {kind.kind}")
-    return found
+    return made

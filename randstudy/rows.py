@@ -87,14 +87,20 @@ class Entry:
     file: Path
 
     @property
-    def rank(self) -> tuple[bool, bool, int, str, str]:
+    def extras(self) -> tuple[str, ...]:
+        """What was kept beyond the metrics of every trial."""
+        return tuple(self.provenance.get("kept", "").split())
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int, str, str]:
         """Sort key among outcomes of one trial; the least is the one that counts.
 
-        More observed wins (predictions, then logits, then evaluations), then the smallest attempt
-        id. Trials that are trained again to be looked at more closely always keep predictions, and
-        logits that they had, so one study's wishes never undo another's.
+        More observed wins (predictions, then logits, then extras, then evaluations), then the
+        smallest attempt id. Trials that are trained again to be looked at more closely always keep
+        predictions, and logits and extras that they had, so one study's wishes never undo
+        another's.
         """
-        seen = (not self.predicted, not self.outputs, -self.evaluations)
+        seen = (not self.predicted, not self.outputs, -len(self.extras), -self.evaluations)
         return (*seen, self.attempt, self.file.name)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from randstudy import execution
+from randstudy import digests, execution
 from randstudy.accounting import Account, account, refuse_stale
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design
@@ -20,6 +20,7 @@ from randstudy.ledger import Ledger
 from randstudy.lock import lock
 from randstudy.orders import Order, places
 from randstudy.outcomes import Failure
+from randstudy.packs import Shape
 from randstudy.progress import Progress, duration, shown
 from randstudy.scheduling import Queue, Work
 from randstudy.stopping import Stop, signals
@@ -159,6 +160,7 @@ class Driver:
         index = ledger.index() if self.reobserving else {}
         again = {trial.id for trial in before.reobserve}
         self.had_logits = {trial for trial in again if index[trial].outputs}
+        self.had_extras = {trial: index[trial].extras for trial in again}
         self.failures: list[Failure] = []
         self.stop = Stop()
         self.progress = Progress(
@@ -213,7 +215,8 @@ class Driver:
         return found
 
     def _order(self, work: Work) -> dict[str, Any]:
-        evaluation = self.study.evaluation
+        held = {word for trial in work.trials for word in self.had_extras.get(trial.id, ())}
+        evaluation = self.study.evaluation.adding(held)
         return Order(
             number=work.number,
             kind=work.kind,
@@ -228,10 +231,15 @@ class Driver:
                 "predictions": evaluation.predictions or self.reobserving,
                 "logits": evaluation.logits
                 or any(trial.id in self.had_logits for trial in work.trials),
+                "test_selected": evaluation.test_selected,
+                "gradient_norms": evaluation.gradient_norms,
+                "weights": evaluation.weights,
+                "metrics": evaluation.metrics,
+                "extras": evaluation.extras,
             },
             metric=self.study.metric,
-            places=places(work.shape.data),
-            paths=(os.getcwd(),),
+            places=places(work.shape.data) if isinstance(work.shape, Shape) else {},
+            paths=tuple(dict.fromkeys((os.getcwd(), *digests.folders(work.trials[0].setup)))),
         ).plain()
 
     def _told(self, work: Work, report: Mapping[str, Any]) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from randstudy.lineage import Family, families, rows, take
 from randstudy.outcomes import Failure
-from randstudy.packs import USUAL, Shape, evenly, shape_of
+from randstudy.packs import USUAL, PackShape, evenly, fixed_width, shape_of
 from randstudy.trials import Trial
 
 WAIT: Literal["wait"] = "wait"
@@ -29,7 +30,7 @@ class Work:
 
     number: int
     kind: Literal["train", "calibrate"]
-    shape: Shape
+    shape: PackShape
     trials: tuple[Trial, ...]
 
 
@@ -41,6 +42,8 @@ class Mishap:
     kind: Literal["infrastructure", "memory", "error"]
     message: str
     traceback: str
+    trial: str | None = None
+    """The one trial to blame, where that is known."""
 
 
 @dataclass
@@ -63,18 +66,19 @@ class Queue:
     workers: int
     width: int | None
     fail: Callable[[Failure], object]
-    known: dict[Shape, int] = field(default_factory=dict)
+    known: dict[PackShape, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self._waiting: dict[Shape, deque[Trial]] = {}
+        shapes: dict[PackShape, list[Trial]] = {}
         for trial in self.trials:
-            self._waiting.setdefault(shape_of(trial.recipe), deque()).append(trial)
+            shapes.setdefault(shape_of(trial.setup), []).append(trial)
+        self._waiting = {shape: deque(families(some)) for shape, some in shapes.items()}
         self._again: deque[tuple[Trial, ...]] = deque()
         self._out: dict[int, Work] = {}
-        self._calibrating: set[Shape] = set()
+        self._calibrating: set[PackShape] = set()
         self._number = 0
-        self.left = sum(map(len, self._waiting.values()))
+        self.left = sum(map(len, shapes.values()))
         self.stillborn = 0
         self._alive = False
 
@@ -82,37 +86,44 @@ class Queue:
         """Return work, or why there is none."""
         if self._again:
             some = self._again.popleft()
-            return self._hand_out("train", shape_of(some[0].recipe), some)
+            return self._hand_out("train", shape_of(some[0].setup), some)
         for shape, waiting in self._waiting.items():
             if not waiting:
                 continue
-            width = self.width or self.known.get(shape) or self._untimed(waiting)
+            width = self._width(shape, waiting)
             if width is not None:
                 return self._hand_out("train", shape, self._cut(waiting, width))
             if shape not in self._calibrating:
                 self._calibrating.add(shape)
-                return self._hand_out("calibrate", shape, (waiting[0],))
+                return self._hand_out("calibrate", shape, waiting[0].trials[:1])
         if self._out and self._number < self.workers:
             return self._rehearse()
         return WAIT if self._out else NO_MORE
 
-    def _rehearse(self) -> Work:
+    def _width(self, shape: PackShape, waiting: deque[Family]) -> int | None:
+        """Return the width of the next pack of a shape, None where it is to be calibrated first."""
+        known = fixed_width(shape) or self.known.get(shape)
+        return self.width or known or self._untimed(waiting)
+
+    def _rehearse(self) -> Work | Literal["wait"]:
         """Have a worker that would wait for the first calibration start up and calibrate, too."""
         work = next(iter(self._out.values()))
+        if fixed_width(work.shape) is not None:
+            return WAIT
         return self._hand_out("calibrate", work.shape, work.trials[:1])
 
-    def _untimed(self, waiting: deque[Trial]) -> int | None:
+    def _untimed(self, waiting: deque[Family]) -> int | None:
         """Return a width for so few trials that a calibration would cost more than it brings."""
-        return USUAL if len(waiting) <= USUAL * self.workers else None
+        return USUAL if rows(waiting) <= USUAL * self.workers else None
 
-    def _cut(self, waiting: deque[Trial], width: int) -> tuple[Trial, ...]:
+    def _cut(self, waiting: deque[Family], width: int) -> tuple[Trial, ...]:
         """Take the next pack off the trials of one shape."""
         elsewhere = any(other for other in self._waiting.values() if other is not waiting)
-        size = width if elsewhere or self.width else evenly(len(waiting), width, self.workers)
-        return tuple(waiting.popleft() for _ in range(min(size, len(waiting))))
+        size = width if elsewhere or self.width else evenly(rows(waiting), width, self.workers)
+        return take(waiting, size)
 
     def _hand_out(
-        self, kind: Literal["train", "calibrate"], shape: Shape, trials: tuple[Trial, ...]
+        self, kind: Literal["train", "calibrate"], shape: PackShape, trials: tuple[Trial, ...]
     ) -> Work:
         self._number += 1
         self._out[self._number] = Work(self._number, kind, shape, trials)
@@ -133,6 +144,8 @@ class Queue:
     def mishap(self, number: int, what: Mishap, committed: Iterable[str] = ()) -> None:
         """Take back work that went wrong: halve the pack and try again, or give up a lone trial.
 
+        Where one trial is known to be to blame it alone is given up, and the others go on.
+
         Halving finds a trial that breaks its neighbours in about log2 of the width, and is what a
         pack that ran out of memory needs anyway.
         """
@@ -149,7 +162,12 @@ class Queue:
         if what.kind == "memory" and work.shape in self.known:
             half = max(1, len(work.trials) // 2)
             self.known[work.shape] = min(half, self.known[work.shape])
-        if len(left) > 1:
+        blamed = tuple(trial for trial in left if trial.id == what.trial)
+        if blamed:
+            self._give_up(blamed, what)
+            rest = tuple(trial for trial in left if trial.id != what.trial)
+            self._again.extend((rest,) if rest else ())
+        elif len(left) > 1:
             middle = (len(left) + 1) // 2
             self._again.extend((left[:middle], left[middle:]))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,10 +11,13 @@ from randstudy.canonical import minimal
 from randstudy.comparison import Comparison
 from randstudy.expectation import is_part, members
 from randstudy.fields import Setting, alias_target, aliases, settings
+from randstudy.handover import FIELD, HandedOver
 from randstudy.header import Header
 from randstudy.parts import Part, Range
 from randstudy.recipe import Recipe
 from randstudy.replicates import Count
+from randstudy.schemes import Scheme
+from randstudy.spans import KINDS
 from randstudy.streams import STREAMS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,9 +38,33 @@ def schema() -> dict[str, Any]:
     """
     body = _section(Header)
     recipe = _section(Recipe)
-    body["properties"] |= recipe["properties"] | _design()
+    body["properties"] |= recipe["properties"] | _design() | {FIELD: _handed()}
     # Required fields may come from factors or arms, so their absence is no error here.
     return {"$schema": DIALECT, "title": "randstudy study", **body}
+
+
+def _handed() -> dict[str, Any]:
+    """Return the schema of the section that hands the training over."""
+    fields = {name: settings(HandedOver)[name] for name in ("function", "streams")}
+    values: list[dict[str, Any]] = [
+        {"type": name} for name in ("number", "string", "boolean", "null", "array")
+    ]
+    properties = {name: _setting(setting) for name, setting in fields.items()}
+    properties["parameters"] = {
+        "type": "object",
+        "description": "what the function reads, with defaults; these may be varied",
+        "additionalProperties": {"anyOf": values},
+    }
+    mapping = {
+        "type": "object",
+        "properties": properties,
+        "required": ["function"],
+        "additionalProperties": False,
+    }
+    return {
+        "description": "a function of your own that trains, in place of the recipe's sections",
+        "anyOf": [{"type": "string"}, mapping],
+    }
 
 
 def _design() -> dict[str, Any]:
@@ -53,8 +81,8 @@ def _design() -> dict[str, Any]:
     return {
         "factors": {
             "type": "object",
-            "description": "field (or its unambiguous end) -> levels; all are crossed",
-            "additionalProperties": {"type": "array", "minItems": 1},
+            "description": "field (or its unambiguous end) -> levels: a list, a range, or nested",
+            "additionalProperties": _factor(),
         },
         "arms": {
             "type": "object",
@@ -70,6 +98,16 @@ def _design() -> dict[str, Any]:
                     },
                 },
             },
+        },
+        "design": {
+            "description": "how cells are chosen from the factors",
+            **_part(Scheme),
+            "default": "crossed",
+        },
+        "cells": {
+            "type": "array",
+            "description": "cells written out one by one, in place of factors",
+            "items": {"type": "object", "description": "field -> level"},
         },
         "exclude": {
             "type": "array",
@@ -92,6 +130,33 @@ def _design() -> dict[str, Any]:
             "uniqueItems": True,
         },
     }
+
+
+def _factor() -> dict[str, Any]:
+    """Return the schema of one factor: levels, a range, or levels within those of another."""
+    levels = {"type": "array", "minItems": 1}
+    ends = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    ranges = [
+        {
+            "type": "object",
+            "description": "lowest and highest, for a design that draws",
+            "properties": {kind: ends},
+            "required": [kind],
+            "additionalProperties": False,
+        }
+        for kind in KINDS
+    ]
+    inner = {
+        "type": "object",
+        "description": "levels of its own for each level of another factor",
+        "properties": {
+            "in": {"type": "string", "description": "factor that it is nested in"},
+            "levels": {"type": "object", "additionalProperties": levels, "minProperties": 1},
+        },
+        "required": ["in", "levels"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [levels, *ranges, inner]}
 
 
 def _comparison() -> dict[str, Any]:
@@ -137,6 +202,8 @@ def _kind(kind: Any, bounds: Range | None) -> dict[str, Any]:
         return {"enum": list(get_args(kind))}
     if get_origin(kind) is tuple:
         return {"type": "array", "items": _kind(get_args(kind)[0], bounds)}
+    if get_origin(kind) is Mapping:
+        return {"type": "object"}
     return {"type": _NAMES[kind], **(_limits(bounds) if kind in (int, float) else {})}
 
 

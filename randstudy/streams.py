@@ -17,7 +17,8 @@ here are frozen: changing any of them changes every trial.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -83,6 +84,12 @@ def design_key(seed: int, name: str) -> Key:
     return Key(int.from_bytes(drawn))
 
 
+def again(key: Key) -> Key:
+    """Return the key of a second draw from a stream, for weights that are drawn twice."""
+    drawn = blake2b(str(int(key)).encode(), digest_size=8, person=b"randstudy.again").digest()
+    return Key(int.from_bytes(drawn))
+
+
 def site(path: str) -> int:
     """Return the 32-bit site of a module path or other name of the place that uses a draw."""
     return int.from_bytes(blake2b(path.encode(), digest_size=4, person=b"randstudy.site").digest())
@@ -102,7 +109,7 @@ def words(keys: Sequence[Key], *, site: int, count: int, sample: int = 0, step: 
     blocks = -(-count // 4)
     _check_word("count", blocks)
     out = np.empty((len(keys), blocks, 4), np.uint32)
-    low, high = _key_words(keys)
+    rounds = round_keys(keys)[..., None]
     rows = max(1, CHUNK // max(blocks, 1))
     buffers = np.empty((6, CHUNK), np.uint64)
     for row in range(0, len(keys), rows):
@@ -111,9 +118,9 @@ def words(keys: Sequence[Key], *, site: int, count: int, sample: int = 0, step: 
             state = buffers[:, : part.shape[0] * part.shape[1]].reshape(6, *part.shape[:2])
             state[0] = np.arange(block, block + part.shape[1], dtype=np.uint64)
             state[1], state[2], state[3] = sample, step, site
-            _philox(state, low[row : row + rows], high[row : row + rows])
+            drawn = philox(state, rounds[:, :, row : row + rows])
             for word in range(4):
-                part[:, :, word] = state[word]
+                part[:, :, word] = drawn[word]
     return np.ascontiguousarray(out.reshape(len(keys), 4 * blocks)[:, :count])
 
 
@@ -163,48 +170,6 @@ def choices(keys: Sequence[Key], n: int, *, epoch: int) -> NDArray[np.int64]:
     return drawn.view(np.int64)
 
 
-def step_words(
-    keys: Sequence[Key],
-    *,
-    site: int,
-    count: int,
-    steps: range,
-    device: torch.device | str = "cpu",
-) -> torch.Tensor:
-    """Draw words for several steps at once on the device that trains; equal to `words` bit for bit.
-
-    Returns
-    -------
-    (P, len(steps), count) int64 tensor of values in [0, 2**32).
-    """
-    import torch
-
-    _check_word("site", site)
-    for step in (steps[0], steps[-1]) if steps else ():
-        _check_word("step", step)
-    blocks = -(-count // 4)
-    rows = len(keys) * len(steps)
-    low, high = (
-        torch.from_numpy(half.astype(np.int64)).to(device).repeat_interleave(len(steps), dim=0)
-        for half in _key_words(keys)
-    )
-    step_of_row = torch.tensor(list(steps), dtype=torch.int64, device=device).repeat(len(keys))
-    out = torch.empty((rows, blocks, 4), dtype=torch.int64, device=device)
-    # An accelerator wants all the work at once, a CPU as much as its cache holds.
-    at_once = max(1, CHUNK // max(blocks, 1)) if out.device.type == "cpu" else max(1, rows)
-    buffers = torch.empty((6, at_once, blocks), dtype=torch.int64, device=device)
-    for row in range(0, rows, at_once):
-        part = slice(row, row + at_once)
-        state = buffers[:, : min(at_once, rows - row)]
-        state[0] = torch.arange(blocks, device=device)
-        state[1] = 0
-        state[2] = step_of_row[part, None]
-        state[3] = site
-        _philox_torch(state, low[part], high[part])
-        out[part] = state[:4].permute(1, 2, 0)
-    return out.reshape(len(keys), len(steps), 4 * blocks)[:, :, :count]
-
-
 @dataclass(frozen=True)
 class HandedStream:
     """A stream for people's own code, in the form that the code takes.
@@ -235,6 +200,31 @@ def handed(seed: int, stream: str, replicate: int) -> HandedStream:
     It shares no bits with what randstudy draws from the stream of that name.
     """
     return HandedStream(_hash(b"randstudy.handed", seed, stream, replicate) >> 1)
+
+
+def handed_together(seed: int, replicates: Mapping[str, int]) -> HandedStream:
+    """Return one stream that moves with each of several, for code that takes a single seed.
+
+    Parameters
+    ----------
+    seed : as for `key`.
+    replicates : replicate of each stream; the order does not matter.
+    """
+    own = sorted((name, handed(seed, name, number).integer) for name, number in replicates.items())
+    text = "\0".join(f"{name}\0{integer}" for name, integer in own)
+    digest = blake2b(text.encode(), digest_size=8, person=b"randstudy.joined").digest()
+    return HandedStream(int.from_bytes(digest) >> 1)
+
+
+def seed_globals(stream: HandedStream) -> None:
+    """Seed the global generators of Python and numpy, and torch's where it is loaded.
+
+    For people's own code that asks for it; numpy's takes 32 bits.
+    """
+    random.seed(stream.integer)
+    np.random.seed(stream.integer % 2**32)  # noqa: NPY002 (what the code draws from)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(stream.integer)
 
 
 def handed_at(key: Key, *place: int | str) -> HandedStream:
@@ -272,12 +262,12 @@ def global_generators(stream: HandedStream) -> Iterator[None]:
         torch.set_rng_state(device)
 
 
-def global_state() -> tuple[bytes, str]:
+def global_state() -> tuple[object, ...]:
     """Return the state of the global generators; it changes when something draws from them."""
-    import torch
-
-    host = np.random.get_state()  # noqa: NPY002 (what other people's code draws from)
-    return torch.get_rng_state().numpy().tobytes(), repr((random.getstate(), host))
+    kind, words, *rest = np.random.get_state()  # noqa: NPY002 (what other people's code draws from)
+    torch = sys.modules.get("torch")  # not loaded, it cannot have been drawn from
+    device = b"" if torch is None else torch.get_rng_state().numpy().tobytes()
+    return random.getstate(), kind, np.asarray(words).tobytes(), tuple(rest), device
 
 
 def _hash(purpose: bytes, seed: int, stream: str, replicate: int) -> int:
@@ -296,53 +286,39 @@ def _check_word(name: str, value: int) -> None:
         raise ValueError(f"{name} is {value}; it must be from 0 to {LOW}")
 
 
-def _key_words(keys: Sequence[Key]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the low and the high 32 bits of each key, both (P, 1)."""
-    both = np.array(keys, dtype=np.uint64).reshape(-1, 1)
-    return both & np.uint64(LOW), both >> np.uint64(32)
+def round_keys(keys: Sequence[Key]) -> NDArray[np.uint64]:
+    """Return (2, ROUNDS, P), what each round adds to the low and to the high words of P keys."""
+    both = np.array(keys, dtype=np.uint64)
+    halves = np.stack([both & np.uint64(LOW), both >> np.uint64(32)])[:, None]
+    added = np.multiply.outer(np.array(WEYL, np.uint64), np.arange(ROUNDS, dtype=np.uint64))
+    rounds: NDArray[np.uint64] = np.bitwise_and(halves + added[:, :, None], np.uint64(LOW))
+    return rounds
 
 
-def _philox(state: NDArray[np.uint64], low: NDArray[np.uint64], high: NDArray[np.uint64]) -> None:
-    """Turn counters into words in place.
+def philox(state: NDArray[np.uint64], rounds: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], ...]:
+    """Return the words 0 to 3 of some counters, each in the low half of 64 bits.
+
+    The high halves of words 1 and 3 are left as they come, since nothing needs them cleared.
 
     Parameters
     ----------
-    state : (6, rows, blocks); the first four are counter words, the last two are scratch.
-    low, high : (rows, 1) key words.
+    state : (6, P, ...): four words of counter, then scratch; it is used up.
+    rounds : (2, ROUNDS, P, ...), as `round_keys` has them, with axes of 1 after P.
     """
     c0, c1, c2, c3, first, second = state
     mask, half = np.uint64(LOW), np.uint64(32)
     multipliers = [np.uint64(value) for value in MULTIPLIERS]
-    for turn in range(ROUNDS):
-        k0 = (low + np.uint64(turn * WEYL[0])) & mask
-        k1 = (high + np.uint64(turn * WEYL[1])) & mask
+    for low, high in zip(*rounds, strict=True):
         np.multiply(c0, multipliers[0], out=first)
         np.multiply(c2, multipliers[1], out=second)
         np.right_shift(second, half, out=c0)
         c0 ^= c1
-        c0 ^= k0
-        np.bitwise_and(second, mask, out=c1)
+        c0 ^= low
+        c0 &= mask
         np.right_shift(first, half, out=c2)
         c2 ^= c3
-        c2 ^= k1
-        np.bitwise_and(first, mask, out=c3)
-
-
-def _philox_torch(state: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> None:
-    """Do what `_philox` does in signed 64-bit integers, on any device.
-
-    Products wrap at 64 bits, which leaves their low words right; the arithmetic shift copies the
-    sign into the high half, which the mask takes away.
-    """
-    import torch
-
-    c0, c1, c2, c3, first, second = state.unbind()
-    for turn in range(ROUNDS):
-        torch.mul(c0, MULTIPLIERS[0], out=first)
-        torch.mul(c2, MULTIPLIERS[1], out=second)
-        torch.bitwise_right_shift(second, 32, out=c0)
-        c0.bitwise_and_(LOW).bitwise_xor_(c1).bitwise_xor_((low + turn * WEYL[0]) & LOW)
-        torch.bitwise_and(second, LOW, out=c1)
-        torch.bitwise_right_shift(first, 32, out=c2)
-        c2.bitwise_and_(LOW).bitwise_xor_(c3).bitwise_xor_((high + turn * WEYL[1]) & LOW)
-        torch.bitwise_and(first, LOW, out=c3)
+        c2 ^= high
+        c2 &= mask
+        c1, second = second, c1
+        c3, first = first, c3
+    return c0, c1, c2, c3

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from randstudy.canonical import complete
-from randstudy.cells import Cells, read_recipe
+from randstudy.canonical import complete, minimal
+from randstudy.cells import Cells, read_setup
 from randstudy.comparison import Declaration
 from randstudy.exclusions import Exclusion
 from randstudy.factors import Factor, changed
+from randstudy.grids import Grid
+from randstudy.handover import name_of
 from randstudy.header import (
     Direction,
     Evaluation,
@@ -23,23 +26,29 @@ from randstudy.header import (
     default_metric,
 )
 from randstudy.overrides import override
-from randstudy.parts import Part
-from randstudy.reading import Reading, read_study
+from randstudy.reading import read_study
 from randstudy.replicates import Replicates
+from randstudy.schemes import Scheme
 from randstudy.yamlfile import Document, read
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class Study:
-    """What is asked, varied, held fixed and recorded. Make one with `load` or `from_mapping`.
+    """What is asked, varied, held fixed and recorded.
+
+    ``Study(data="digits", training={...}, factors={...}, replicates=8)`` takes the fields of a
+    study file; `load` reads such a file, and `from_mapping` one mapping.
 
     Attributes
     ----------
     base : the sections of the recipe as written (plain values); factors change it.
-    factors : factor name as written -> its levels as written.
+    factors : factor name as written -> its levels as written: a list, a range, or nested lists.
     arms : arm name -> the fields that it sets, and ``replicates`` where it has its own.
+    scheme : how cells are chosen from the factors.
+    listed : cells that are written out one by one, as written; then there are no factors.
     exclude : cells that are left out, as written.
-    axes : factors as the design crosses them; arms come first, as the factor ``arm``.
+    axes : factors with their levels, drawn ones too; arms come first, as the factor ``arm``.
+    grids : which levels of `axes` stand together; grids are crossed.
     exclusions : `exclude` as indices into `axes`.
     replicates, fixed, repeat : how often, and with which streams moving, each cell is trained
         whose arm says nothing else; a cell of the design knows its own.
@@ -52,10 +61,13 @@ class Study:
     question: str
     seed: int
     base: Mapping[str, Any]
-    factors: Mapping[str, list[Any]]
+    factors: Mapping[str, Any]
     arms: Mapping[str, Mapping[str, Any]]
+    scheme: Scheme
+    listed: Sequence[Mapping[str, Any]]
     exclude: Sequence[Mapping[str, Any]]
     axes: tuple[Factor, ...]
+    grids: tuple[Grid, ...]
     exclusions: tuple[Exclusion, ...]
     replicates: Replicates
     fixed: tuple[str, ...]
@@ -67,6 +79,22 @@ class Study:
     resources: Resources
     tracking: Tracking
     document: Document = field(repr=False, compare=False)
+
+    def __init__(self, *, overrides: Sequence[str] = (), **written: Any) -> None:
+        """Make a study of the fields that a study file has, by the same rules.
+
+        Parts may be given as instances, code of one's own as functions and classes, lists as
+        tuples, numbers as numpy scalars.
+
+        Raises
+        ------
+        StudyError
+            With every problem's field.
+        HandoverError
+            A function was given that workers cannot import.
+        """
+        document = override(Document(plain_values(written)), overrides)
+        vars(self).update(_read(document))
 
     @classmethod
     def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Study:
@@ -81,44 +109,15 @@ class Study:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> Study:
-        """Make a study in Python, by the same rules as a file.
-
-        Parts may be given as instances, lists as tuples, numbers as numpy scalars.
-        """
+        """Make a study of one mapping with the fields of a study file."""
         return cls.from_document(override(Document(plain_values(mapping)), overrides))
 
     @classmethod
     def from_document(cls, document: Document) -> Study:
         """Check a document and make its study."""
-        return cls._of(document, read_study(document))
-
-    @classmethod
-    def _of(cls, document: Document, reading: Reading) -> Study:
-        header = reading.header
-        declared = reading.compare
-        named = header.metric or (declared.metric if declared else None)
-        metric = named or default_metric(reading.targets)
-        return cls(
-            name=header.name,
-            question=header.question,
-            seed=header.seed,
-            base=reading.cells.base,
-            factors=document.value.get("factors", {}),
-            arms=document.value.get("arms", {}),
-            exclude=document.value.get("exclude", []),
-            axes=reading.cells.axes,
-            exclusions=reading.cells.exclusions,
-            replicates=reading.replicates,
-            fixed=reading.fixed,
-            repeat=header.repeat,
-            metric=metric,
-            direction=header.direction or default_direction(metric),
-            compare=None if declared is None else replace(declared, metric=metric),
-            evaluation=header.evaluation,
-            resources=header.resources,
-            tracking=header.tracking,
-            document=document,
-        )
+        study = cls.__new__(cls)
+        vars(study).update(_read(document))
+        return study
 
     @property
     def text(self) -> str:
@@ -128,7 +127,7 @@ class Study:
     @cached_property
     def cells(self) -> Cells:
         """The combinations of levels, and their recipes."""
-        return Cells(self.base, self.axes, self.exclusions, self.replicates)
+        return Cells(self.base, self.axes, self.exclusions, self.replicates, self.grids)
 
     def resolved(self) -> dict[str, Any]:
         """Return the study as plain nested values with every default filled in.
@@ -144,6 +143,8 @@ class Study:
             **self._resolved_base(),
             "factors": dict(self.factors),
             "arms": dict(self.arms),
+            "design": minimal(self.scheme),
+            **({"cells": list(self.listed)} if self.listed else {}),
             "exclude": list(self.exclude),
             **(replicates if self.replicates.at in counted else {}),
             "fixed": list(self.fixed),
@@ -151,7 +152,7 @@ class Study:
             "metric": self.metric,
             "direction": self.direction,
             "compare": None if self.compare is None else dataclasses.asdict(self.compare),
-            "evaluation": dataclasses.asdict(self.evaluation),
+            "evaluation": complete(self.evaluation),
             "resources": dataclasses.asdict(self.resources),
             "tracking": dataclasses.asdict(self.tracking),
         }
@@ -168,15 +169,44 @@ class Study:
         first = next(iter(self.cells))
         levels = [axis.levels[number] for axis, number in zip(self.axes, first, strict=True)]
         stand_in = [one for level in levels for one in level.changes if one.target in always]
-        tree = complete(read_recipe(changed(self.base, stand_in)))
+        tree = complete(read_setup(changed(self.base, stand_in)))
         for target in always:
             _remove(tree, target)
         return tree if isinstance(tree, dict) else {}
 
 
+def _read(document: Document) -> dict[str, Any]:
+    """Check a document; return the fields of its study."""
+    reading = read_study(document)
+    header, declared = reading.header, reading.compare
+    named = header.metric or (declared.metric if declared else None)
+    metric = named or default_metric(reading.targets)
+    return {
+        **{name: getattr(header, name) for name in ("name", "question", "seed", "repeat")},
+        **{name: getattr(header, name) for name in ("evaluation", "resources", "tracking")},
+        "base": reading.cells.base,
+        "factors": document.value.get("factors", {}),
+        "arms": document.value.get("arms", {}),
+        "scheme": reading.scheme,
+        "listed": document.value.get("cells", []),
+        "exclude": document.value.get("exclude", []),
+        "axes": reading.cells.axes,
+        "grids": reading.cells.grids,
+        "exclusions": reading.cells.exclusions,
+        "replicates": reading.replicates,
+        "fixed": reading.fixed,
+        "metric": metric,
+        "direction": header.direction or default_direction(metric),
+        "compare": None if declared is None else replace(declared, metric=metric),
+        "document": document,
+    }
+
+
 def plain_values(value: Any) -> Any:
     """Turn what Python code writes into what a study file would hold."""
-    if isinstance(value, Part):
+    if isinstance(value, type) or inspect.isroutine(value):
+        return name_of(value)
+    if dataclasses.is_dataclass(value):
         return complete(value)
     if isinstance(value, Mapping):
         return {str(key): plain_values(item) for key, item in value.items()}

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
+from randstudy.handover import FIELD
+from randstudy.splits import Splitting
 from randstudy.study import Study
 from randstudy.tasks import Data
 
@@ -106,28 +108,35 @@ def targets(study: Study, trials: Iterable[str] | None = None) -> Targets:
     ------
     DataError
         The files of a data set are not on this machine.
+    RandstudyError
+        The training is handed over, so that only its own code knows the examples.
     """
+    if FIELD in study.base:
+        raise RandstudyError(
+            f"{study.name} hands its training over; only its own code knows the test examples"
+        )
     wanted = None if trials is None else frozenset(trials)
     by_trial: dict[str, int] = {}
-    groups: dict[tuple[Data, int, int], int] = {}
+    groups: dict[tuple[Data, Splitting, int, int], int] = {}
     arrays: list[Array] = []
     examples: dict[tuple[Data, int], Array] = {}
     for trial in Design(study):
         if wanted is not None and trial.id not in wanted:
             continue
-        data = trial.recipe.data
+        data, scheme = trial.recipe.data, trial.recipe.split
         drawn, split = (trial.replicates.get(stream, 0) for stream in ("data", "split"))
-        if (data, drawn, split) not in groups:
+        if (data, scheme, drawn, split) not in groups:
             if (data, drawn) not in examples:
-                examples[data, drawn] = data.examples(trial.key("data")).targets
-            groups[data, drawn, split] = len(arrays)
+                examples[data, drawn] = data.targets(trial.key("data"))
+            groups[data, scheme, drawn, split] = len(arrays)
             arrays.append(_tested(trial, examples[data, drawn]))
-        by_trial[trial.id] = groups[data, drawn, split]
+        by_trial[trial.id] = groups[data, scheme, drawn, split]
     return Targets(by_trial, tuple(arrays))
 
 
 def _tested(trial: Trial, every: Array) -> Array:
     """Return the targets of the trial's test rows, which nobody may write to."""
-    found = every[trial.recipe.data.split(trial.key("split")).test]
+    recipe, replicate = trial.recipe, trial.replicates.get("split", 0)
+    found = every[recipe.split.rows(recipe.data, trial.seed, replicate).test]
     found.flags.writeable = False
     return found

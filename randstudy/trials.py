@@ -14,9 +14,10 @@ from hashlib import blake2b
 from typing import Any
 
 from randstudy import streams
-from randstudy.canonical import canonical_json, entry
+from randstudy.canonical import canonical_json, entry, minimal
 from randstudy.errors import at
 from randstudy.fields import FAULT, Findings, section, settings
+from randstudy.handover import HandedRecipe, Setup, grammar
 from randstudy.places import dotted
 from randstudy.recipe import Recipe
 
@@ -31,14 +32,15 @@ class Trial:
     Attributes
     ----------
     id : 16 hex digits; equal ids train equal numbers.
-    recipe : effective, so fields without effect have their defaults.
+    setup : effective, so fields without effect have their defaults; a recipe of randstudy's parts,
+        or the function that the training is handed to.
     seed : the study's.
     replicates : replicate of each stream that the training consumes.
     repeat : 0 but for further trainings with the same draws.
     """
 
     id: str
-    recipe: Recipe
+    setup: Setup
     seed: int
     replicates: Mapping[str, int]
     repeat: int = 0
@@ -47,9 +49,15 @@ class Trial:
         return hash(self.id)
 
     @property
+    def recipe(self) -> Recipe:
+        """The recipe of a training by randstudy itself, which is not handed over."""
+        assert isinstance(self.setup, Recipe), "a training that is handed over has no recipe"
+        return self.setup
+
+    @property
     def settings(self) -> str:
         """What the id hashes: canonical JSON, from which `trial_from_settings` makes the trial."""
-        head, tail = frame(self.recipe, self.seed, self.repeat)
+        head, tail = frame(self.setup, self.seed, self.repeat)
         return head + pairs(sorted(self.replicates)) % self._numbers() + tail
 
     def key(self, stream: str) -> streams.Key:
@@ -60,11 +68,11 @@ class Trial:
         return tuple(self.replicates[stream] for stream in sorted(self.replicates))
 
 
-def make_trial(recipe: Recipe, seed: int, replicates: Mapping[str, int], repeat: int = 0) -> Trial:
+def make_trial(setup: Setup, seed: int, replicates: Mapping[str, int], repeat: int = 0) -> Trial:
     """Return the trial of an effective recipe, with its id."""
-    unnamed = Trial(id="", recipe=recipe, seed=seed, replicates=replicates, repeat=repeat)
+    unnamed = Trial(id="", setup=setup, seed=seed, replicates=replicates, repeat=repeat)
     name = blake2b(unnamed.settings.encode(), digest_size=8).hexdigest()
-    return Trial(id=name, recipe=recipe, seed=seed, replicates=replicates, repeat=repeat)
+    return Trial(id=name, setup=setup, seed=seed, replicates=replicates, repeat=repeat)
 
 
 def trial_from_settings(settings: str) -> Trial:
@@ -79,15 +87,18 @@ def trial_from_settings(settings: str) -> Trial:
     if plain.get("format") != FORMAT:
         raise at(None, None, "format", f"expected {FORMAT}, got {plain.get('format')!r}")
     found = Findings()
-    recipe = section(Recipe, plain["recipe"], ("recipe",), found)
-    if recipe is FAULT:
+    setup = section(grammar(plain["recipe"]), plain["recipe"], ("recipe",), found)
+    if setup is FAULT:
         first = found.entries[0]
         raise at(None, None, dotted(first.path), first.message)
-    return make_trial(recipe, plain["seed"], plain["replicates"], plain.get("repeat", 0))
+    return make_trial(setup, plain["seed"], plain["replicates"], plain.get("repeat", 0))
 
 
-def _recipe_json(recipe: Recipe) -> str:
+def _recipe_json(recipe: Setup) -> str:
     """Return the canonical JSON of a recipe; cells share most sections, so these are kept."""
+    if isinstance(recipe, HandedRecipe):
+        # Not kept: parameters may be 1, 1.0 or true, which are equal and yet not the same.
+        return canonical_json(minimal(recipe))
     sections = [_section_json(name, getattr(recipe, name)) for name in sorted(settings(Recipe))]
     return f"{{{','.join(text for text in sections if text)}}}"
 
@@ -97,7 +108,7 @@ def _section_json(name: str, value: Any) -> str:
     return canonical_json(entry(settings(Recipe)[name], value))[1:-1]
 
 
-def frame(recipe: Recipe, seed: int, repeat: int) -> tuple[str, str]:
+def frame(recipe: Setup, seed: int, repeat: int) -> tuple[str, str]:
     """Return a trial's settings before and after its replicates."""
     again = f'"repeat":{repeat},' if repeat else ""
     head = f'{{"format":{FORMAT},"recipe":{_recipe_json(recipe)},{again}"replicates":{{'

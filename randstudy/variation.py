@@ -1,15 +1,26 @@
-"""Reading ``factors`` and ``arms`` of a study against the base that they change."""
+"""What a study varies as written: names resolved against the base, arms and levels read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from randstudy.canonical import canonical_json
 from randstudy.expectation import is_part, members, show
 from randstudy.factors import ARM, Change, Factor, Level, level_text, read_level
-from randstudy.fieldnames import Field, UnknownFieldError, catalog, resolve, standing_part
+from randstudy.fieldnames import (
+    Field,
+    UnknownFieldError,
+    catalog,
+    is_section,
+    resolve,
+    resolve_field,
+    standing_part,
+)
 from randstudy.fields import Findings
+from randstudy.handover import FIELD, grammar
+from randstudy.nearest import suggestion
+from randstudy.nesting import written_lists
 from randstudy.parts import Part
 from randstudy.places import FieldPath
 from randstudy.recipe import Recipe
@@ -17,7 +28,7 @@ from randstudy.replicates import Replicates, read_replicates
 
 
 class Variation:
-    """Factors and arms as written, the parts they choose, and the fields that these have.
+    """Factors, arms and cells as written, the parts they choose, and the fields these have.
 
     `replicates` and `fixed` are the study's, which an arm may replace and must respect.
     """
@@ -36,22 +47,29 @@ class Variation:
         self.replicates, self.fixed = replicates, fixed
         self.factors = self._mapping(value, "factors", "a mapping such as {batch_size: [16, 32]}")
         self.arms = self._mapping(value, "arms", "a mapping such as {small: {batch_size: 16}}")
-        self.known = catalog(Recipe, self._chosen())
+        self.cells = self._list(value, "cells")
+        self.owner = grammar(base)
+        self.known = catalog(self.owner, self._chosen())
         self.supplied: set[tuple[str, ...]] = set()
         """Paths of the fields that factors or arms set, also where a level is wrong."""
 
-    def axes(self) -> tuple[Factor, ...]:
-        """Return arms (if any) and factors in the order written; problems go to `found`."""
-        axes = [axis for axis in (self._arms(), *self._factors()) if axis is not None]
-        owners: dict[tuple[str, ...], str] = {}
-        for axis in axes:
-            for target in sorted(axis.targets):
-                if target in owners:
-                    where = ("arms",) if axis.name == ARM else ("factors", axis.name)
-                    message = f"sets the same field as {owners[target]}; keep one of them"
-                    self.found.add(where, message)
-                owners[target] = axis.name
-        return tuple(axes)
+    def always_set(self) -> list[str]:
+        """Return the names of the fields that every cell sets, arms apart."""
+        bundles = [
+            {_resolved(name, list(self.known)) or name for name in cell}
+            for cell in self.cells
+            if isinstance(cell, dict)
+        ]
+        return [*self.factors, *sorted(set.intersection(*bundles) if bundles else ())]
+
+    def is_absent(self, full: str) -> bool:
+        """Tell whether a field belongs to a section that the study's base does without."""
+        sections = (name for name in self.known if full.startswith(f"{name}."))
+        entries = (self.known[name][0] for name in sections)
+        return any(
+            type(None) in members(one.setting.kind) and _at(self.base, one.path) is None
+            for one in entries
+        )
 
     def _mapping(self, value: Mapping[str, Any], key: str, like: str) -> dict[str, Any]:
         """Return a mapping of the study, empty when it is wrong."""
@@ -61,11 +79,20 @@ class Variation:
         self.found.add((key,), f"expected {like}, got {show(written)}")
         return {}
 
+    def _list(self, value: Mapping[str, Any], key: str) -> list[Any]:
+        """Return a list of the study, empty when it is wrong."""
+        written = value.get(key, [])
+        if isinstance(written, list):
+            return written
+        like = "a list such as [{batch_size: 16, lr: 0.1}]"
+        self.found.add((key,), f"expected {like}, got {show(written)}")
+        return []
+
     def _chosen(self) -> dict[str, list[type[Part]]]:
         """Return the classes of part that stand in each part's field in some cell."""
         parts = {
             name: entries[0]
-            for name, entries in catalog(Recipe).items()
+            for name, entries in catalog(self.owner).items()
             if any(is_part(kind) for kind in members(entries[0].setting.kind))
         }
         chosen: dict[str, list[type[Part]]] = {}
@@ -83,34 +110,37 @@ class Variation:
         """Return whether each cell sets the part at dotted path `part`, and to what."""
         names = list(parts)
         for name, levels in self.factors.items():
-            if _resolved(name, names) == part and isinstance(levels, list):
-                return True, levels
-        bundles = [arm for arm in self.arms.values() if isinstance(arm, dict)]
-        set_by_arms = [
-            level
-            for arm in bundles
-            for name, level in arm.items()
-            if _resolved(name, names) == part
-        ]
-        return bool(bundles) and len(set_by_arms) == len(self.arms), set_by_arms
-
-    def _factors(self) -> Iterator[Factor | None]:
-        for name, written in self.factors.items():
-            path: FieldPath = ("factors", name)
-            fields = self._fields(name, path)
-            if not fields:
-                continue
-            if not isinstance(written, list) or not written:
-                hint = f"; write [{written}]" if isinstance(written, int | float | str) else ""
-                self.found.add(path, f"expected a list of levels, got {show(written)}{hint}")
-                continue
+            if _resolved(name, names) == part and isinstance(levels, list | dict):
+                return isinstance(levels, list), written_lists(levels)
+        everywhere, found = False, []
+        for bundles in (list(self.arms.values()), self.cells):
             levels = [
-                read_level(fields, level, (*path, index), self.found)
-                for index, level in enumerate(written)
+                level
+                for one in bundles
+                if isinstance(one, dict)
+                for name, level in one.items()
+                if _resolved(name, names) == part
             ]
-            yield self._distinct(name, levels, path, fields)
+            everywhere = everywhere or (bool(levels) and len(levels) == len(bundles))
+            found += levels
+        return everywhere, found
 
-    def _arms(self) -> Factor | None:
+    def factor(
+        self, name: str, written: Any, path: FieldPath, fields: tuple[Field, ...]
+    ) -> Factor | None:
+        """Read a factor that is a list of levels; None with a problem noted."""
+        if not isinstance(written, list) or not written:
+            hint = f"; write [{written}]" if isinstance(written, int | float | str) else ""
+            self.found.add(path, f"expected a list of levels, got {show(written)}{hint}")
+            return None
+        levels = [
+            read_level(fields, level, (*path, index), self.found)
+            for index, level in enumerate(written)
+        ]
+        return self._distinct(name, levels, path, fields)
+
+    def arm_factor(self) -> Factor | None:
+        """Return the arms as one factor, None where there are none."""
         levels: list[Level | None] = []
         for name, bundle in self.arms.items():
             path: FieldPath = ("arms", name)
@@ -126,7 +156,7 @@ class Variation:
         for key, value in bundle.items():
             if key == "replicates":
                 continue
-            fields = self._fields(key, (*path, key))
+            fields = self.fields(key, (*path, key))
             level = read_level(fields, value, (*path, key), self.found) if fields else None
             if level is not None:
                 (change,) = level.changes
@@ -164,14 +194,14 @@ class Variation:
         good = tuple(level for level in levels if level is not None)
         return Factor(name, good, fields) if len(good) == len(levels) else None
 
-    def _fields(self, name: str, path: FieldPath) -> tuple[Field, ...]:
+    def fields(self, name: str, path: FieldPath) -> tuple[Field, ...]:
         """Return the fields that a factor's name stands for, or none with a problem noted."""
         try:
-            fields = tuple(self.known[resolve(name, self.known)])
+            fields = tuple(self.known[resolve_field(name, self.known)])
         except UnknownFieldError as error:
             self.found.add(path, stranger(name, self.known) or str(error))
             return ()
-        if not (is_part(fields[0].setting.kind) or _is_leaf(fields[0].setting.kind)):
+        if is_section(fields[0]):
             inner = [full for full in self.known if full.startswith(f"{fields[0].dotted}.")]
             self.found.add(path, f"is a whole section; vary its fields: {', '.join(inner)}")
             return ()
@@ -179,16 +209,15 @@ class Variation:
         return fields
 
 
-def _is_leaf(kind: Any) -> bool:
-    """Tell whether a field takes a plain value rather than a section."""
-    return not any(hasattr(one, "__dataclass_fields__") for one in members(kind))
-
-
 def stranger(name: str, known: Iterable[str]) -> str | None:
     """Say which parts have a field that none of the chosen parts has, None if none has it."""
+    if FIELD in known:
+        lead = f"{FIELD}.parameters."
+        told = suggestion(name, [key[len(lead) :] for key in known if key.startswith(lead)])
+        return f"the study has no field {name[:60]!r}; declare it under {FIELD}.parameters{told}"
     everything = catalog(Recipe)
     full = _resolved(name, list(everything))
-    if full is None:
+    if full is None or full in known:
         return None
     owners = [entry.owner.name for entry in everything[full] if issubclass(entry.owner, Part)]
     part = full.rpartition(".")[0]

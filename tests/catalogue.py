@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from randstudy.design import Trial
-from randstudy.inits import Init
+from randstudy.inits import Init, ModuleInit
 from randstudy.optimizers import Sgd
 from randstudy.outcomes import Outcome
 from randstudy.parts import Part
@@ -52,12 +52,36 @@ class SmallDigits(Data):
         return Digits().digest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class SmallSignals(SmallDigits):
+    """The same digits as signals of 64 points."""
+
+    def shape(self) -> TaskShape:
+        return TaskShape((1, 64), 10, "class")
+
+    def examples(self, key: Key) -> Examples:
+        found = super().examples(key)
+        return replace(found, inputs=found.inputs.reshape(-1, 1, 64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallImages(SmallDigits):
+    """The same digits at twice the size, as some networks leave nothing of 8x8 pixels."""
+
+    def shape(self) -> TaskShape:
+        return TaskShape((1, 16, 16), 10, "class")
+
+    def examples(self, key: Key) -> Examples:
+        found = super().examples(key)
+        return replace(found, inputs=found.inputs.repeat(2, axis=2).repeat(2, axis=3))
+
+
 def recipe(**fields: Any) -> Recipe:
     """Make a recipe; fields of Training may be given directly."""
     names = {field.name for field in dataclasses.fields(Training)}
     training: dict[str, Any] = {"lr": 0.1, "batch_size": 8, "optimizer": Sgd(momentum=0.9)}
     training |= {name: value for name, value in fields.items() if name in names}
-    if not {"epochs", "steps"} & set(fields):
+    if not {"epochs", "steps", "examples"} & set(fields):
         training["epochs"] = 2
     rest = {name: value for name, value in fields.items() if name not in names}
     made = Recipe(**({"data": SmallDigits()} | rest), training=Training(**training))
@@ -130,11 +154,14 @@ def at_common_steps(one: Outcome, other: Outcome) -> tuple[dict[str, str], dict[
 
 
 def registered(kind: type[Part]) -> Mapping[str, type[Any]]:
-    """Return randstudy's own parts of a kind; other tests may have registered theirs."""
+    """Return randstudy's own parts of a kind; other tests may have registered theirs.
+
+    The init of a module is left out: it needs a model of somebody's own (tests/test_modules.py).
+    """
     return {
         name: part
         for name, part in kind.choices.items()
-        if part.__module__.split(".")[0] == "randstudy"
+        if part.__module__.split(".")[0] == "randstudy" and part is not ModuleInit
     }
 
 

@@ -19,7 +19,7 @@ class Raises(Init):
 
     bad: Annotated[bool, "raise"] = False
 
-    def scale(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.bad:
             raise ArithmeticError("not to my taste")
         return variates - 0.5
@@ -31,7 +31,7 @@ class Kills(Init):
 
     bad: Annotated[bool, "kill"] = False
 
-    def scale(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, parameter: Any, variates: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.bad:
             os.kill(os.getpid(), signal.SIGKILL)
         return variates - 0.5

@@ -180,7 +180,51 @@ DESIGNS = [
         "exclude": [{"arm": "b", "lr": 2}],
         "replicates": 2,
     },
+    {
+        "design": {"name": "one_at_a_time", "reference": {"lr": 2}},
+        "factors": {"lr": [1, 2, 3], "init": ["normal", "constant"], "batch_size": [16, "full"]},
+        "replicates": {"init": 2, "order": 2},
+        "arms": {"a": {"replicates": 3}, "b": {"rate": 0.5}},
+    },
+    {
+        "design": {"name": "sobol", "cells": 8, "crossed": ["batch_size"]},
+        "factors": {
+            "lr": {"loguniform": [0.001, 1]},
+            "batch_size": ["full", 16],
+            "init": ["constant", "normal"],
+        },
+        "replicates": 2,
+    },
+    {
+        "factors": {
+            "lr": {"in": "batch_size", "levels": {"16": [0.1, 0.2], "full": [0.4, 0.2, 0.8]}},
+            "init": ["constant", "normal"],
+            "batch_size": [16, "full", 32],
+            "momentum": {"in": "lr", "levels": {"0.2": [0, 0.9]}},
+        },
+        "exclude": [{"lr": 0.2, "init": "normal"}],
+        "replicates": {"init": 2, "order": 3},
+    },
+    {
+        "arms": {"a": {"batch_size": 16}, "b": {"batch_size": "full", "replicates": 3}},
+        "factors": {"lr": {"in": "arm", "levels": {"a": [0.1, 0.2], "b": [0.4]}}},
+        "replicates": 2,
+    },
+    {
+        "cells": [{}, {"lr": 1, "init": "constant"}, {"optimizer": "adam", "beta1": 0.8}],
+        "arms": {"a": {"batch_size": 16}, "b": {"batch_size": "full"}},
+        "replicates": {"init": 2, "order": 2},
+    },
 ]
+
+
+@pytest.mark.parametrize("fields", DESIGNS)
+def test_a_resolved_study_has_the_same_design(fields: dict[str, Any]) -> None:
+    made = study(**fields)
+    again = Study.from_mapping(json.loads(json.dumps(made.resolved())))
+    assert [cell.label for cell in Design(again).cells] == [c.label for c in Design(made).cells]
+    assert list(Design(again).keys()) == list(Design(made).keys())
+    assert pickle.loads(pickle.dumps(made)).cells.size == made.cells.size
 
 
 @pytest.mark.parametrize("fields", DESIGNS)
@@ -220,6 +264,104 @@ def test_settings_hold_the_minimal_recipe(fields: dict[str, Any]) -> None:
     trial = only(**fields)
     assert json.loads(trial.settings)["recipe"] == minimal(trial.recipe)
     assert blake2b(trial.settings.encode(), digest_size=8).hexdigest() == trial.id
+
+
+def labels(**fields: Any) -> list[str]:
+    return [cell.label for cell in Design(study(**fields)).cells]
+
+
+def test_one_at_a_time_leaves_the_reference_in_one_place() -> None:
+    factors = {"lr": [0.1, 0.2, 0.3], "init": ["normal", "orthogonal"]}
+    assert labels(design="one_at_a_time", factors=factors) == [
+        *("lr=0.1 init=normal", "lr=0.2 init=normal", "lr=0.3 init=normal"),
+        "lr=0.1 init=orthogonal",
+    ]
+    named = {"name": "one_at_a_time", "reference": {"training.lr": 0.2, "init": "orthogonal"}}
+    assert labels(design=named, factors=factors) == [
+        *("lr=0.2 init=orthogonal", "lr=0.1 init=orthogonal", "lr=0.3 init=orthogonal"),
+        "lr=0.2 init=normal",
+    ]
+
+
+NESTED = {
+    "optimizer": [{"name": "sgd", "momentum": 0.9}, "adam"],
+    "lr": {"in": "optimizer", "levels": {"sgd": [0.1, 0.3], "adam": [0.001, 0.003]}},
+}
+
+
+def test_a_nested_factor_has_levels_of_its_own_for_each_level() -> None:
+    assert labels(factors=NESTED) == [
+        "optimizer=sgd(momentum=0.9) lr=0.1",
+        "optimizer=sgd(momentum=0.9) lr=0.3",
+        "optimizer=adam lr=0.001",
+        "optimizer=adam lr=0.003",
+    ]
+    beside = {**NESTED, "init": ["normal", "orthogonal"]}
+    assert len(labels(factors=beside)) == 8
+    assert len(labels(factors=beside, exclude=[{"lr": 0.3}])) == 6
+
+
+def test_a_level_that_a_nested_factor_does_not_list_leaves_the_field_alone() -> None:
+    momentum = {"in": "optimizer", "levels": {"sgd": [0.5, 0.9]}}
+    factors = {"optimizer": ["sgd", "adam"], "momentum": momentum}
+    made = study(factors=factors)
+    assert labels(factors=factors) == [
+        *("optimizer=sgd momentum=0.5", "optimizer=sgd momentum=0.9"),
+        "optimizer=adam",
+    ]
+    assert [cell.levels.get("momentum") for cell in Design(made).cells] == [0.5, 0.9, None]
+    assert Design(made)[2] == only(training={"optimizer": "adam"})
+
+
+def test_factors_are_nested_in_nested_ones() -> None:
+    factors = {
+        "momentum": {"in": "lr", "levels": {"0.2": [0, 0.5]}},
+        "lr": {"in": "batch_size", "levels": {"16": [0.1, 0.2], "32": [0.2]}},
+        "batch_size": [16, 32],
+    }
+    assert sorted(labels(factors=factors)) == [
+        "lr=0.1 batch_size=16",
+        "momentum=0 lr=0.2 batch_size=16",
+        "momentum=0 lr=0.2 batch_size=32",
+        "momentum=0.5 lr=0.2 batch_size=16",
+        "momentum=0.5 lr=0.2 batch_size=32",
+    ]
+
+
+def test_listed_cells_set_what_they_say_and_no_more() -> None:
+    cells = [{"lr": 0.2, "init": "normal"}, {}, {"optimizer": {"name": "adam", "beta1": 0.8}}]
+    assert labels(cells=cells) == ["lr=0.2 init=normal", "base", "optimizer=adam(beta1=0.8)"]
+    assert Design(study(cells=cells))[1] == only()
+    first = only(training={"lr": 0.2}, init="normal")
+    assert Design(study(cells=cells))[0] == first
+    longer = study(cells=cells, arms={"a": {"batch_size": 16}, "b": {"batch_size": "full"}})
+    assert len(Design(longer).cells) == 6
+
+
+def test_a_section_gives_way_to_a_field_of_its_name() -> None:
+    fields: dict[str, Any] = {"data": "linear_regression", "model": "linear"}
+    made = study(**fields, factors={"noise": [0.5, 2.0]}, exclude=[{"noise": 2}])
+    assert Design(made)[0] == only(
+        **{**fields, "data": {"name": "linear_regression", "noise": 0.5}}
+    )
+    written = {"training": {"lr": 0.1, "batch_size": 32, "epochs": 1}, **fields}
+    again = Study.from_mapping(written, ["noise=0.5"])
+    assert Design(again)[0] == Design(made)[0]
+
+
+def test_a_section_that_may_be_nothing_has_levels() -> None:
+    made = study(factors={"stopping": [None, {"patience": 3}]})
+    first, second = Design(made)
+    assert first == only()
+    assert second == only(training={"stopping": {"patience": 3}})
+
+
+def test_fields_that_draw_nothing_are_not_walked_through_to_count() -> None:
+    levels = [{"name": "cosine", "warmup": i} for i in range(2000)]
+    made = study(factors={"schedule": levels, "stopping.patience": [*range(1, 2000)]},
+                 training={"stopping": {"patience": 1}}, replicates=3)  # fmt: skip
+    assert len(list(made.cells.consuming())) == 1
+    assert len(Design(made)) == 2000 * 1999 * 3
 
 
 def test_settings_of_another_format_are_refused() -> None:

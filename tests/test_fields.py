@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from randstudy.canonical import canonical_json, complete, minimal
+from randstudy.expectation import is_part, members
 from randstudy.fields import FAULT, Findings, read, section, settings
 from randstudy.inits import Init, KaimingUniform
 from randstudy.nearest import suggestion
 from randstudy.optimizers import Optimizer, Sgd
-from randstudy.parts import Part, Range
+from randstudy.parts import Range
 from randstudy.pruning import Pruning, RandomPruning
 from randstudy.recipe import Recipe
 from randstudy.tasks import Mnist
@@ -170,7 +171,8 @@ def test_the_folder_of_a_data_set_is_outside_the_identity() -> None:
 
 
 def test_every_field_of_every_part_is_explained() -> None:
-    kinds = [s.kind for s in settings(Recipe).values() if issubclass(s.kind, Part)]
+    each = [kind for setting in settings(Recipe).values() for kind in members(setting.kind)]
+    kinds = [kind for kind in each if is_part(kind)]
     owners = [Recipe, *(part for kind in [*kinds, Optimizer] for part in kind.choices.values())]
     mute = [f"{o.__name__}.{n}" for o in owners for n, s in settings(o).items() if not s.doc]
     assert not mute

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import random
@@ -10,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -32,18 +31,35 @@ from catalogue import (
 )
 from numpy.typing import NDArray
 
+from randstudy.augment import Augment
 from randstudy.design import Trial
-from randstudy.fields import settings
-from randstudy.inits import Constant, Init, KaimingNormal, Normal, Orthogonal, Uniform
-from randstudy.models import Cnn, Linear, Mlp, Model
-from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
+from randstudy.errors import DataError
+from randstudy.inits import Constant, Init, KaimingNormal, Normal, Orthogonal
+from randstudy.models import (
+    Cnn,
+    DenseNet,
+    Linear,
+    Mlp,
+    Model,
+    ResNet,
+    ResNet9,
+)
+from randstudy.noise import Noise
+from randstudy.optimizers import Adam, Optimizer, Sgd
 from randstudy.outcomes import Outcome
-from randstudy.parts import Part
-from randstudy.pruning import MagnitudePruning, Pruning, RandomPruning
-from randstudy.recipe import Recipe, Training
+from randstudy.pruning import (
+    BernoulliPruning,
+    MagnitudePruning,
+    Pruning,
+    RandomPruning,
+    SnipPruning,
+)
 from randstudy.streams import Key
-from randstudy.tasks import Data, Digits, Examples, LinearRegression, Sizes, Split, TaskShape
+from randstudy.tasks import Examples, LinearRegression, Sizes, Split, TaskShape
+from randstudy.tasks.cifar import Cifar10
+from randstudy.tasks.files import read
 from randstudy.training import PackRun
+from randstudy.training.augmentation import Augmentation
 from randstudy.trials import make_trial
 
 MODELS: dict[str, Model] = {
@@ -65,12 +81,25 @@ WIDE = (("linear", 8), ("mlp-1", 32), ("mlp-13", 31), ("mlp-33", "full"), ("mlp-
 
 SHAPES = list(product(MODELS, BATCHES, RULES))
 
+LAYERED: dict[str, Model] = {
+    "mlp-13-batch": Mlp(widths=(13, 13), norm="batch", residual=True, dropout=0.2),
+    "mlp-33-gelu": Mlp(widths=(33,), norm="layer", activation="gelu"),
+    "cnn-group": Cnn(channels=(2, 4), norm="group", groups=2, dropout=0.2),
+    "resnet-8": ResNet(depth=8, width=2, dropout=0.1),
+    "resnet9": ResNet9(width=2),
+    "densenet": DenseNet(growth=2, layers=(1, 2), bottleneck=True, dropout=0.1),
+}
+"""What autograd differentiates; every kind of layer has its bits compared in test_models.py."""
+
+SHAPES += [(name, *rest) for name in LAYERED for rest in ((8, "sgd"), (31, "adam"))]
+MODELS |= LAYERED
+
 PRUNINGS: tuple[Pruning, ...] = (
     RandomPruning(),
     RandomPruning(rate=0.5),
-    RandomPruning(rate=0.95),
-    MagnitudePruning(rate=0.5),
+    BernoulliPruning(rate=0.95),
     MagnitudePruning(rate=0.95),
+    SnipPruning(rate=0.5),
 )
 
 
@@ -129,7 +158,7 @@ def assert_same(found: Sequence[Outcome], expected: Sequence[Outcome]) -> None:
 @pytest.mark.parametrize(("name", "batch", "rule"), SHAPES)
 def test_numbers_are_the_same_in_every_pack(name: str, batch: int | str, rule: str) -> None:
     number = SHAPES.index((name, batch, rule))
-    wide = 128 if (name, batch) in WIDE else 45
+    wide = 128 if (name, batch) in WIDE else max(45, len(combinations()))
     trials = members(MODELS[name], batch, rule, wide)
     order = list(range(wide))
     random.Random(number).shuffle(order)
@@ -179,6 +208,38 @@ def test_every_row_of_wide_packs_has_its_place_in_the_comparison() -> None:
     assert len(combinations()) == len(registered(Init)) * len(PRUNINGS) >= 40
     statuses = [one.recipe.training.lr > 1 for one in members(Linear(), 8, "sgd", 45)]
     assert 0 < sum(statuses) < 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photographs(SmallDigits):
+    """A few of CIFAR-10's test images, as many as `SmallDigits` has rows."""
+
+    def shape(self) -> TaskShape:
+        return Cifar10().shape()
+
+    def examples(self, key: Key) -> Examples:
+        records = np.frombuffer(read(Cifar10().files()[-1]), np.uint8).reshape(-1, 3073)[:1797]
+        pixels = records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
+        return Examples(pixels, records[:, 0].astype(np.int64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [ResNet9(width=4), DenseNet(growth=4, layers=(2, 2), dropout=0.1)],
+    ids=["resnet9", "densenet"],
+)
+def test_networks_for_photographs_have_the_same_numbers_in_every_pack(model: Model) -> None:
+    try:
+        Cifar10().files()
+    except DataError as error:
+        pytest.skip(f"needs CIFAR-10: {error}")
+    fields: dict[str, Any] = {"data": Photographs(), "model": model, "batch_size": 16, "epochs": 1}
+    trials = [trial(number, **fields, lr=(0.1, 0.03)[number % 2]) for number in range(9)]
+    together = train(trials)
+    assert len({outcome.weights_digest for outcome in together}) == 9
+    assert_same(train(trials[4:5], threads=2), together[4:5])
+    assert_same(train(trials[7:4:-1]), together[7:4:-1])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -404,7 +465,13 @@ def test_infinite_weights_do_not_meet_the_neighbours_coefficients() -> None:
 
 def streaming() -> list[Trial]:
     """Trials that between them consume every stream that there is a use for."""
-    classes = trial(init=Normal(sd=0.1), pruning=RandomPruning(rate=0.5))
+    classes = trial(
+        init=Normal(sd=0.1),
+        pruning=RandomPruning(rate=0.5),
+        model=Mlp(widths=(20,), dropout=0.5),
+        augment=Augment(crop=1),
+        noise=Noise(inputs=0.1, labels=0.5),
+    )
     numbers = trial(
         data=LinearRegression(train=45),
         model=Mlp(widths=(40,)),
@@ -435,8 +502,24 @@ def draws(one: Trial) -> dict[str, NDArray[Any]]:
     for _ in range(2):
         run.walk(run.steps_per_epoch)
         rows = run.data.rows["train"][0].tolist()
-        orders.append([rows.index(row) for row in run.epoch_rows[0].tolist()])
-    return found | {"order": np.array(orders)}
+        orders.append([rows.index(row) for row in run.batches.rows[0].tolist()])
+    return found | {"order": np.array(orders)} | disturbances(run)
+
+
+def disturbances(run: PackRun) -> dict[str, NDArray[Any]]:
+    """Return what is drawn for given examples at a given step, from the streams that are in use."""
+    disturb, found = run.perturbation, {}
+    samples = torch.arange(40).expand(len(run.members), -1)
+    ones = torch.ones(*samples.shape, *run.data.shape.inputs)
+    for apply in disturb.on_inputs:
+        name = "augment" if isinstance(apply, Augmentation) else "noise"
+        found[name] = apply(ones, samples, None, 5)[0].numpy()
+    if disturb.on_labels is not None:
+        found["label"] = disturb.targets(torch.zeros_like(samples), samples)[0].numpy()
+    dropout = disturb.dropout(7)
+    if dropout is not None:
+        found["dropout"] = dropout.factors("layers.0", (9, 20), 0.5)[0].numpy()
+    return found
 
 
 def test_all_streams_in_use_are_varied() -> None:
@@ -446,6 +529,10 @@ def test_all_streams_in_use_are_varied() -> None:
         "init",
         "order",
         "mask",
+        "augment",
+        "dropout",
+        "noise",
+        "label",
     }
 
 
@@ -487,164 +574,8 @@ def test_the_order_is_the_same_whatever_the_batch_size() -> None:
     assert np.array_equal(draws(trial(batch_size=8))["order"], draws(trial(batch_size=31))["order"])
 
 
-# Law 3: every effective factor is alive.
-
-
-def different(one: Recipe, other: Recipe) -> None:
-    """Two recipes have unequal ids and unequal outcomes, at the same draws."""
-    trials = [
-        make_trial(made, 0, dict.fromkeys(sorted(made.streams()), 0))
-        for made in (one.effective(), other.effective())
-    ]
-    assert trials[0].id != trials[1].id
-    first, second = (bits(train([each])[0]) for each in trials)
-    assert first != second
-
-
-PART_FIELDS: dict[tuple[type[Part], str], tuple[dict[str, Any], dict[str, Any]]] = {
-    (Mlp, "widths"): ({}, {"widths": (64,)}),
-    (Mlp, "activation"): ({}, {"activation": "tanh"}),
-    (Cnn, "channels"): ({"channels": (3,)}, {"channels": (4,)}),
-    (Constant, "weight"): ({"weight": 0.01}, {"weight": 0.02}),
-    (Constant, "bias"): ({"bias": 0.01}, {"bias": 0.02}),
-    (Uniform, "weight_range"): ({}, {"weight_range": 0.2}),
-    (Uniform, "bias_range"): ({}, {"bias_range": 0.0}),
-    (Normal, "sd"): ({}, {"sd": 0.02}),
-    (Sgd, "momentum"): ({}, {"momentum": 0.5}),
-    (Sgd, "nesterov"): ({"momentum": 0.5}, {"momentum": 0.5, "nesterov": True}),
-    (Sgd, "weight_decay"): ({}, {"weight_decay": 1e-3}),
-    (Adam, "weight_decay"): ({}, {"weight_decay": 1e-3}),
-    (AdamW, "weight_decay"): ({}, {"weight_decay": 0.1}),
-}
-PART_FIELDS |= {
-    (part, "gain"): ({}, {"gain": 0.5})
-    for part in registered(Init).values()
-    if "gain" in settings(part)
-}
-PART_FIELDS |= {
-    (part, name): ({}, {name: level})
-    for part in (Adam, AdamW)
-    for name, level in (("beta1", 0.8), ("beta2", 0.9), ("eps", 1e-3))
-}
-PART_FIELDS |= {(part, "rate"): ({}, {"rate": 0.5}) for part in registered(Pruning).values()}
-
-LINE_FIELDS: dict[str, Any] = {
-    "slope": 1.0,
-    "intercept": 1.0,
-    "noise": 0.5,
-    "train": 50,
-    "validation": 50,
-    "test": 50,
-}
-
-TRAINING_FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "optimizer": ({}, {"optimizer": Adam()}),
-    "lr": ({}, {"lr": 0.05}),
-    "batch_size": ({}, {"batch_size": 9}),
-    "epochs": ({"epochs": 2}, {"epochs": 3}),
-    "steps": ({"steps": 9}, {"steps": 10}),
-    "clip_norm": ({}, {"clip_norm": 0.5}),
-}
-
-KINDS: dict[str, type[Part]] = {"model": Model, "init": Init, "pruning": Pruning}
-
-
-def changed(part: type[Part], values: dict[str, Any]) -> Recipe:
-    """Make the recipe with a part of these settings in its place."""
-    made = part(**values)
-    if isinstance(made, Optimizer):
-        return recipe(optimizer=made, lr=0.01)
-    return recipe(**{made.kind: made}, lr=0.01)
-
-
-def test_every_field_of_every_registered_part_is_varied_here() -> None:
-    """A part that is registered without an entry above fails here, so it cannot be skipped."""
-    kinds = (*KINDS.values(), Optimizer)
-    fields = {
-        (part, name)
-        for kind in kinds
-        for part in registered(kind).values()
-        for name in settings(part)
-    }
-    assert fields == set(PART_FIELDS)
-    assert set(settings(LinearRegression)) == set(LINE_FIELDS)
-    assert set(settings(Training)) == set(TRAINING_FIELDS)
-    assert set(settings(Recipe)) == {*KINDS, "data", "training"}
-    assert set(registered(Data)) == {"digits", "linear_regression", "mnist", "fashion_mnist"}
-
-
-@pytest.mark.parametrize(
-    ("part", "field"), PART_FIELDS, ids=[f"{part.name}-{field}" for part, field in PART_FIELDS]
-)
-def test_a_field_of_a_part_is_alive(part: type[Part], field: str) -> None:
-    base, level = PART_FIELDS[part, field]
-    different(changed(part, base), changed(part, level))
-
-
-@pytest.mark.parametrize("field", TRAINING_FIELDS)
-def test_a_field_of_training_is_alive(field: str) -> None:
-    base, level = TRAINING_FIELDS[field]
-    different(recipe(**base), recipe(**level))
-
-
-@pytest.mark.parametrize("field", LINE_FIELDS)
-def test_a_field_of_the_line_is_alive(field: str) -> None:
-    others = {"model": Linear(), "lr": 0.01}
-    level = LinearRegression(**{field: LINE_FIELDS[field]})
-    different(recipe(data=LinearRegression(), **others), recipe(data=level, **others))
-
-
-@pytest.mark.parametrize("kind", [*KINDS.values(), Optimizer], ids=lambda kind: kind.kind)
-def test_every_registered_part_trains_numbers_of_its_own(kind: type[Part]) -> None:
-    """A scheme that is silently ignored would train another's numbers."""
-    ours = {"rate": 0.5} if kind is Pruning else {}
-    parts = {name: part(**ours) for name, part in registered(kind).items()}
-    if kind is Init:
-        parts = {name: lively(part) for name, part in parts.items()}
-    slot = "optimizer" if kind is Optimizer else kind.kind
-    outcomes = {name: train([trial(**{slot: part}, lr=0.01)])[0] for name, part in parts.items()}
-    digests = {outcome.weights_digest for outcome in outcomes.values()}
-    losses = {outcome.metrics["test_loss"] for outcome in outcomes.values()}
-    assert all(outcome.status == "finished" for outcome in outcomes.values())
-    assert len(digests) == len(losses) == len(parts) >= 2
-
-
-def write_idx(folder: Path, *, train: int, test: int) -> str:
-    """Write four files of noise in MNIST's format."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(5)
-    for name, count in (("train", train), ("t10k", test)):
-        arrays = {
-            f"{name}-images-idx3-ubyte.gz": rng.integers(0, 256, (count, 28, 28), np.uint8),
-            f"{name}-labels-idx1-ubyte.gz": rng.integers(0, 10, count, np.uint8),
-        }
-        for file, array in arrays.items():
-            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-            head = bytes((0, 0, 8, array.ndim)) + sizes
-            (folder / file).write_bytes(gzip.compress(head + array.tobytes()))
-    return str(folder)
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_fields_of_image_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RANDSTUDY_CACHE", str(tmp_path / "cache"))
-    here, there = (write_idx(tmp_path / place, train=60, test=20) for place in ("a", "b"))
-    part = registered(Data)[name]
-    assert set(settings(part)) == {"folder", "validation"}
-    base, elsewhere, fewer = (
-        recipe(data=part(folder=folder, validation=size), model=Linear())
-        for folder, size in ((here, 15), (there, 15), (here, 10))
-    )
-    different(base, fewer)
-    one, other = (
-        make_trial(made.effective(), 0, {"init": 0, "order": 0}) for made in (base, elsewhere)
-    )
-    assert one.id == other.id
-    assert bits(train([one])[0]) == bits(train([other])[0])
-
-
-def test_data_sets_train_numbers_of_their_own() -> None:
-    different(recipe(), recipe(data=Digits()))
+# Law 3: every effective factor is alive: tests/contract has every part and field of them. Here are
+# those that have no effect.
 
 
 INEFFECTIVE = {
@@ -656,6 +587,10 @@ INEFFECTIVE = {
     "a default that is written out": (
         {"init": KaimingNormal(gain=2**0.5)},
         {"init": KaimingNormal()},
+    ),
+    "a scale that another field says": (
+        {"init": Orthogonal(scale=2.0)},
+        {"init": Orthogonal(gain=2.0)},
     ),
 }
 
@@ -686,6 +621,10 @@ def test_fields_without_effect_change_neither_id_nor_numbers(case: str) -> None:
         ("mask", {"pruning": RandomPruning(rate=0.0)}),
         ("mask", {"pruning": MagnitudePruning(rate=0.5)}),
         ("data", {}),
+        ("augment", {}),
+        ("dropout", {}),
+        ("noise", {"noise": Noise(labels=0.1)}),
+        ("label", {"noise": Noise(inputs=0.1, weights=0.1, gradients=0.1)}),
     ],
 )
 def test_an_unconsumed_stream_changes_nothing(stream: str, fields: dict[str, Any]) -> None:

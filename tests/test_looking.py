@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable
@@ -13,11 +14,13 @@ import pytest
 
 from randstudy.accounting import today
 from randstudy.analysis.answer import Answer
+from randstudy.analysis.compare import compare
 from randstudy.analysis.looks import Look, spent
 from randstudy.analysis.verdicts import Verdict, standing
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
 from randstudy.evidence import earlier, gather
+from randstudy.frame import load
 from randstudy.ledger import Ledger, new_attempt
 from randstudy.looking import answer, remember
 from randstudy.outcomes import Outcome
@@ -332,6 +335,107 @@ def test_arms_with_rates_of_their_own_were_tuned(tmp_path: Path) -> None:
     same = {name: {"batch_size": arm["batch_size"]} for name, arm in arms.items()}
     untuned = study(2, factors={}, arms=same, compare={"factor": "arm"})
     assert gather(untuned, tmp_path).caveat == "at lr = 0.1, untuned"
+
+
+TUNED: dict[str, Any] = {
+    "factors": {
+        "optimizer": ["sgd", "adam"],
+        "lr": {"in": "optimizer", "levels": {"sgd": [0.1, 0.3], "adam": [0.001, 0.003, 0.01]}},
+    },
+    "compare": {"factor": "optimizer"},
+}
+
+
+def fill_tuned(store: Path, asked: Study, best: tuple[float, ...]) -> None:
+    """Train all: the best rates lead on validation by .1, and trail on test by as much."""
+    made = []
+    for cell, trial in Design(asked).points():
+        lead = 0.1 * (cell.levels["lr"] in best)
+        wobble = 0.004 * math.sin(12.9 * trial.replicates["init"] + cell.index)
+        one = outcome(trial, 0.8 - lead + wobble)
+        made.append(dataclasses.replace(one, metrics={**one.metrics, "validation_accuracy": lead}))
+    Ledger(store).commit(made, attempt=new_attempt())
+
+
+def test_a_nested_rate_is_tuned_for_each_level_and_the_answer_says_so(tmp_path: Path) -> None:
+    asked = study(**TUNED)
+    fill_tuned(tmp_path, asked, (0.3, 0.001))
+    found = answer(asked, tmp_path)
+    (row,) = found.compare.to_dict("records")
+    assert found.evidence.caveat == ""
+    assert row["mean_reference"] == pytest.approx(0.7, abs=0.01)
+    told = "lr tuned on validation within each level (0.001 of 3; 0.3 of 2, more settings flatter)"
+    assert row["tuned"] == told
+    assert told in row["sentence"]
+    assert "untuned" not in row["sentence"]
+    assert len(found.cells) == 5
+    frame = load(asked, store=tmp_path)
+    assert dict(frame.nested) == {"lr": "optimizer"}
+    assert compare(frame, "test_accuracy", factor="optimizer")["tuned"][0] == told
+
+
+def test_a_rate_nested_in_another_factor_is_averaged_untuned(tmp_path: Path) -> None:
+    levels = {"xavier_uniform": [0.1], "orthogonal": [0.1, 0.3]}
+    factors = {
+        "init": list(LEVELS),
+        "lr": {"in": "init", "levels": levels},
+        "batch_size": [16, 32],
+    }
+    asked = study(factors=factors, compare={"factor": "batch_size"})
+    fill(tmp_path, asked)
+    assert gather(asked, tmp_path).caveat == "averaged over lr, untuned"
+
+
+def test_the_predictions_of_the_chosen_cells_reach_new_data(tmp_path: Path) -> None:
+    asked = study(**TUNED, evaluation={"predictions": True})
+    made = []
+    rng = np.random.default_rng(0)
+    for cell, trial in Design(asked).points():
+        one = outcome(trial, 0.8 + 0.01 * rng.standard_normal())
+        metrics = {**one.metrics, "validation_accuracy": -cell.levels["lr"]}
+        predictions = rng.integers(0, 10, 360).astype(np.uint8)
+        made.append(dataclasses.replace(one, metrics=metrics, predictions=predictions))
+    Ledger(tmp_path).commit(made, attempt=new_attempt())
+    (row,) = answer(asked, tmp_path).compare.to_dict("records")
+    assert row["new_data_note"] == ""
+    assert row["new_data_low"] < row["new_data_high"]
+
+
+LR = {"loguniform": [0.001, 1]}
+MOMENTUM = {"in": "optimizer", "levels": {"sgd": [0, 0.9]}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "design": "one_at_a_time",
+            "factors": {"lr": [0.1, 0.2], "init": list(LEVELS), "batch_size": [16, 32]},
+            "compare": {"factor": "lr"},
+        },
+        {
+            "design": {"name": "random", "cells": 10, "crossed": ["init"]},
+            "factors": {"lr": LR, "init": list(LEVELS)},
+        },
+        {"design": {"name": "sobol", "cells": 8}, "factors": {"lr": LR}, "compare": None},
+        {"factors": {}, "cells": [{"lr": 0.2}, {}, {"optimizer": "adam"}], "compare": None},
+        {
+            "factors": {"optimizer": ["sgd", "adam"], "momentum": MOMENTUM},
+            "compare": {"factor": "optimizer"},
+        },
+    ],
+)
+def test_every_design_has_an_answer(tmp_path: Path, changes: dict[str, Any]) -> None:
+    asked = study(4, **changes)
+    rng = np.random.default_rng(0)
+    made = [outcome(trial, 0.8 + 0.02 * rng.standard_normal()) for trial in Design(asked).trials()]
+    Ledger(tmp_path).commit(made, attempt=new_attempt())
+    found = answer(asked, tmp_path)
+    assert found.evidence.accounts.finished == len(made)
+    assert (len(found.cells), len(found.rank)) == (len(Design(asked).cells),) * 2
+    assert len(found.compare) == (asked.compare is not None)
+    for name in ("explored", "effects", "importance", "interactions", "power", "curves"):
+        assert getattr(found, name) is not None
 
 
 def test_splits_of_one_data_set_are_corrected_for(tmp_path: Path) -> None:

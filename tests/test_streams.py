@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from randstudy import streams
+from randstudy.devicestreams import DeviceStream
 from randstudy.streams import STREAMS, Key, handed, key, normal, permutations, site, uniforms, words
 
 LEAST_P = 1e-4
@@ -61,18 +62,9 @@ def numbers(text: str) -> list[int]:
 def test_known_answers_of_random123(counter: str, key_words: str, answer: str) -> None:
     state = np.zeros((6, 1, 1), np.uint64)
     state[:4, 0, 0] = numbers(counter)
-    low, high = (np.array([[word]], np.uint64) for word in numbers(key_words))
-    streams._philox(state, low, high)
-    assert state[:4, 0, 0].tolist() == numbers(answer)
-
-
-@pytest.mark.parametrize(("counter", "key_words", "answer"), KNOWN_ANSWERS)
-def test_known_answers_in_torch(counter: str, key_words: str, answer: str) -> None:
-    state = torch.zeros((6, 1, 1), dtype=torch.int64)
-    state[:4, 0, 0] = torch.tensor(numbers(counter))
-    low, high = (torch.tensor([[word]]) for word in numbers(key_words))
-    streams._philox_torch(state, low, high)
-    assert state[:4, 0, 0].tolist() == numbers(answer)
+    low, high = numbers(key_words)
+    drawn = streams.philox(state, streams.round_keys([Key(high << 32 | low)])[..., None])
+    assert [int(word[0, 0]) % 2**32 for word in drawn] == numbers(answer)
 
 
 def test_the_first_known_answer_through_the_layout() -> None:
@@ -143,13 +135,6 @@ def test_golden_permutations() -> None:
         assert GOLDEN["permutations"][epoch] == permutations(keys, 10, epoch=epoch).tolist()
 
 
-def test_golden_step_words() -> None:
-    drawn = streams.step_words(
-        [key(0, "dropout", 0)], site=site("layers.0"), count=3, steps=range(5, 7)
-    )
-    assert GOLDEN["step words"] == [[f"{word:08x}" for word in row] for row in drawn[0].tolist()]
-
-
 def test_golden_handed_streams() -> None:
     given = handed(0, "augment", 0)
     assert GOLDEN["handed"] == given.integer
@@ -157,38 +142,6 @@ def test_golden_handed_streams() -> None:
 
 
 # Layouts
-
-
-@pytest.mark.parametrize(
-    "steps", [range(4), range(7, 8), range(10, 2, -3), range(2**32 - 2, 2**32)]
-)
-@pytest.mark.parametrize("count", [1, 4, 33, 5000])
-def test_torch_draws_the_same_words(steps: range, count: int) -> None:
-    keys = [key(9, "dropout", replicate) for replicate in range(5)]
-    drawn = streams.step_words(keys, site=0xFFFFFFFE, count=count, steps=steps)
-    assert drawn.dtype == torch.int64
-    assert drawn.shape == (5, len(steps), count)
-    for index, step in enumerate(steps):
-        expected = words(keys, site=0xFFFFFFFE, count=count, step=step)
-        np.testing.assert_array_equal(drawn[:, index].numpy(), expected)
-
-
-def test_torch_draws_the_same_words_when_cut_into_pieces() -> None:
-    keys = [key(9, "noise", replicate) for replicate in range(3)]
-    count = 4 * streams.CHUNK // 5
-    drawn = streams.step_words(keys, site=1, count=count, steps=range(11))
-    for step in (0, 10):
-        np.testing.assert_array_equal(
-            drawn[:, step].numpy(), words(keys, site=1, count=count, step=step)
-        )
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_a_gpu_draws_the_same_words() -> None:
-    keys = [key(9, "dropout", replicate) for replicate in range(5)]
-    there = streams.step_words(keys, site=3, count=70_000, steps=range(3), device="cuda")
-    here = streams.step_words(keys, site=3, count=70_000, steps=range(3))
-    assert torch.equal(there.cpu(), here)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 1437, 4 * streams.CHUNK + 9])
@@ -439,9 +392,28 @@ def along_sites() -> NDArray[np.uint32]:
     return np.concatenate(drawn, axis=1).reshape(-1)
 
 
+def as_words(halves: torch.Tensor) -> NDArray[np.uint32]:
+    """Two halves are a word again."""
+    return halves.numpy().reshape(-1).view(np.uint32)
+
+
 def along_steps() -> NDArray[np.uint32]:
-    drawn = streams.step_words([key(0, "dropout", 0)], site=1, count=1, steps=range(LENGTH))
-    return drawn[0, :, 0].numpy().astype(np.uint32)
+    stream = DeviceStream([key(0, "dropout", 0)])
+    return as_words(stream.step_halves(1, steps=range(LENGTH), rows=1, count=2).contiguous())
+
+
+def along_rows() -> NDArray[np.uint32]:
+    stream = DeviceStream([key(0, "dropout", 0)])
+    return as_words(stream.step_halves(1, steps=range(1), rows=LENGTH, count=2).contiguous())
+
+
+def along_occurrences() -> NDArray[np.uint32]:
+    stream = DeviceStream([key(0, "noise", 0)])
+    times = torch.arange(LENGTH // 32)[None, :]
+    drawn = stream.sample_words(
+        1, samples=torch.full_like(times, 7), occurrence=times, epoch=2, count=32
+    )
+    return drawn.numpy().astype(np.uint32).reshape(-1)
 
 
 ALONG: dict[str, Callable[[], NDArray[np.uint32]]] = {
@@ -451,6 +423,8 @@ ALONG: dict[str, Callable[[], NDArray[np.uint32]]] = {
     "samples": along_samples,
     "sites": along_sites,
     "steps": along_steps,
+    "rows of a batch": along_rows,
+    "occurrences": along_occurrences,
 }
 
 
@@ -571,10 +545,29 @@ dropout2d dropout3d alpha_dropout rvs random_state
 LIBRARIES = frozenset({"np", "numpy", "torch", "scipy"})
 
 
+TORCH = frozenset({"torch", "nn", "functional", "F"})
+"""Whose dropout draws; that of a model or a pass is a setting or a stream."""
+
+
+def last_name(node: ast.expr) -> str:
+    """Return what stands before the dot of an attribute, less what stands before its own."""
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+def code_of(source: str) -> Iterator[ast.AST]:
+    """Yield all nodes but those of annotations, which name a generator and make none."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        types = (getattr(node, "annotation", None), getattr(node, "returns", None))
+        waiting += [child for child in ast.iter_child_nodes(node) if child not in types]
+
+
 def draws_of(source: str) -> list[str]:
     """Return what in a module's code seeds or draws."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in code_of(source):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names if a.name.split(".")[-1] == "random"]
         elif isinstance(node, ast.ImportFrom):
@@ -585,9 +578,11 @@ def draws_of(source: str) -> list[str]:
             ):
                 found.append(module)
         elif isinstance(node, ast.Attribute):
-            owner = node.value.id if isinstance(node.value, ast.Name) else ""
-            if node.attr in DRAWING.split() or (
-                owner in LIBRARIES and node.attr in ("random", "normal")
+            owner = last_name(node.value)
+            if (
+                (node.attr in DRAWING.split() and "dropout" not in node.attr)
+                or (owner in LIBRARIES and node.attr in ("random", "normal"))
+                or (owner in TORCH and "dropout" in node.attr)
             ):
                 found.append(f"{owner}.{node.attr}")
         elif isinstance(node, ast.keyword) and node.arg in ("random_state", "generator"):
@@ -621,8 +616,11 @@ def test_no_other_module_seeds_or_draws(module: str) -> None:
         "import torch\ntorch.manual_seed(0)",
         "import torch\ntorch.nn.init.kaiming_uniform_(w)",
         "w.normal_()",
+        "import torch.nn.functional as F\nF.dropout(x, 0.5)",
+        "import torch\ntorch.nn.functional.dropout2d(x)",
         "import torch\ntorch.normal(0, 1, (3,))",
         "train_test_split(x, random_state=0)",
+        "def f(x: torch.Generator) -> None:\n    torch.Generator()",
     ],
 )
 def test_the_check_sees_a_draw(source: str) -> None:
@@ -668,7 +666,6 @@ GOLDEN: dict[str, Any] = {
         [[9, 0, 3, 4, 1, 8, 2, 7, 6, 5], [3, 6, 1, 9, 8, 7, 0, 5, 2, 4]],
         [[8, 9, 3, 6, 7, 4, 0, 5, 1, 2], [4, 3, 9, 0, 1, 6, 8, 5, 7, 2]],
     ],
-    "step words": [["7dfac26f", "61f2d973", "4cb1e408"], ["db2660ee", "17dc8c81", "faa22445"]],
     "handed": 1651055651720636252,
     "handed numpy": [3474109912, 709440439],
 }

@@ -68,7 +68,7 @@ MALFORMED = [
         "model: {name: cnn, channels: [8, 8, 8, 8]}",
         2,
         "model.channels",
-        "poolings leave nothing",
+        "nothing is left for a pooling",
     ),
     (4, "  lr: fast", 4, "training.lr", "expected a number, got the text 'fast'"),
     (4, "  lr: true", 4, "training.lr", "expected a number, got true"),
@@ -80,8 +80,8 @@ MALFORMED = [
     (5, "  batch_size: 32.0", 5, "training.batch_size", "write 32"),
     (5, "  batch_size: 2000", 5, "training.batch_size", "larger than the training set of 1077"),
     (6, "  epochs: 1\n  batchsize: 32", 7, "training.batchsize", "did you mean batch_size?"),
-    (6, "  epochs: 1\n  steps: 10", 3, "training", "give either epochs or steps"),
-    (6, "  epochs: null", 3, "training", "give either epochs or steps"),
+    (6, "  epochs: 1\n  steps: 10", 3, "training", "give either epochs, steps or examples"),
+    (6, "  epochs: null", 3, "training", "give either epochs, steps or examples"),
     (6, "  epochs: 1\n  optimizer: sdg", 7, "training.optimizer", "did you mean sgd?"),
     (
         6,
@@ -116,7 +116,7 @@ MALFORMED = [
     (0, "  density: [1, 2]", 9, "factors.density[1]", "2.0 must be at least 0 and at most 1"),
     (0, "  init: [orthogonal, xavier]", 9, "factors.init[1]", "did you mean xavier_normal?"),
     (0, "  beta1: [0.9]", 9, "factors.beta1", "a field of adam, adamw"),
-    (0, "  channels: [[8]]", 9, "factors.channels", "a field of cnn, which is not the model here"),
+    (0, "  channels: [[8]]", 9, "factors.channels", "which is not the model here; there is"),
     (0, "  training.lr: [0.3]", 9, "factors.training.lr", "sets the same field as lr"),
     (0, "  training: [{lr: 1}]", 9, "factors.training", "is a whole section"),
     (0, "  seed: [1, 2]", 9, "factors.seed", "the study has no field 'seed'"),
@@ -143,6 +143,74 @@ MALFORMED = [
     (0, "exclude: [{batch_size: 32}]", 9, "exclude[0].batch_size", "is not a factor; there is lr"),
     (0, "exclude: [{lr: 0.1}, {lr: 0.2}]", 9, "exclude", "leaves no cell to train"),
     (0, "exclude: [3]", 9, "exclude[0]", "expected a mapping of factors to levels, got 3"),
+    (0, "design: randm", 9, "design", "did you mean random?"),
+    (0, "design: [random]", 9, "design", "expected the name of one (crossed, one_at_a_time"),
+    (0, "design: random", 9, "design.cells", "is missing: how many points"),
+    (0, "design: {cells: 3}", 9, "design", "needs a name; there is crossed"),
+    (0, "design: {name: random, cells: 0}", 9, "design.cells", "0 must be at least 1"),
+    (0, "design: {name: random, cells: 1000000}", 9, "design.cells", "at most 100000"),
+    (0, "design: {name: random, cells: 2, cross: [lr]}", 9, "design.cross", "mean crossed?"),
+    (
+        0,
+        "design: {name: random, cells: 2, crossed: [lrr]}",
+        9,
+        "design.crossed[0]",
+        "did you mean lr?",
+    ),
+    (0, "design: {name: random, cells: 2, crossed: [lr]}", 9, "design", "has nothing to draw"),
+    (0, "design: {name: sobol, cells: 4}", 9, "design.cells", "draws 2 different points, not 4"),
+    (0, "design: {name: one_at_a_time, ref: 1}", 9, "design.ref", "did you mean reference?"),
+    (
+        0,
+        "design: {name: one_at_a_time, reference: {lr: 0.3}}",
+        9,
+        "design.reference.lr",
+        "0.3 is no level of lr; it has 0.1, 0.2",
+    ),
+    (
+        0,
+        "design: {name: one_at_a_time, reference: {init: normal}}",
+        9,
+        "design.reference.init",
+        "is no factor of this study; there is lr",
+    ),
+    (8, "  lr: {loguniform: [0.1, 1]}", 8, "factors.lr", "from which crossed draws nothing"),
+    (8, "  lr: {logunifrm: [0.1, 1]}", 8, "factors.lr.logunifrm", "did you mean loguniform?"),
+    (8, "  lr: {in: init, levels: {a: [1]}}", 8, "factors.lr.in", "'init' is no factor"),
+    (8, "  lr: {in: lr, levels: {a: [1]}}", 8, "factors.lr.in", "nested in each other"),
+    (8, "  lr: {in: 3, levels: {a: [1]}}", 8, "factors.lr.in", "the name of a factor, got 3"),
+    (8, "  lr: {in: init}", 8, "factors.lr.levels", "expected a mapping such as {sgd:"),
+    (8, "  lr: {in: init, level: {}, levels: {a: [1]}}", 8, "factors.lr.level", "mean levels?"),
+    (
+        0,
+        "  init: [normal]\n  rate: {in: init, levels: {norml: [0]}}",
+        10,
+        "factors.rate.levels.norml",
+        "'norml' is no level of init; did you mean normal?",
+    ),
+    (
+        0,
+        "  init: [normal]\n  rate: {in: init, levels: {normal: 0}}",
+        10,
+        "factors.rate.levels.normal",
+        "expected a list of levels, got 0; write [0]",
+    ),
+    (
+        0,
+        "  init: [normal]\n  rate: {in: init, levels: {normal: [0, 0.0]}}",
+        10,
+        "factors.rate.levels.normal[1]",
+        "0.0 is listed twice",
+    ),
+    (
+        0,
+        "  init: [normal]\n  rate: {in: init, levels: {normal: [2]}}",
+        10,
+        "factors.rate.levels.normal[0]",
+        "2.0 must be at least 0 and at most 1",
+    ),
+    (0, "cells: {lr: 1}", 9, "cells", "expected a list such as [{batch_size: 16, lr: 0.1}]"),
+    (0, "cells: [{init: normal}]", 9, "cells", "there are no factors; use arms"),
     (0, "replicates: 0", 9, "replicates", "0 must be at least 1"),
     (0, "replicates: many", 9, "replicates", "expected a whole number"),
     (0, "replicates: {first: 3}", 9, "replicates.count", "is missing"),
@@ -169,6 +237,87 @@ MALFORMED = [
     (0, "init: {name: uniform, weight_range: -1}", 9, "init.weight_range", "must be at least 0"),
     (0, "pruning: {density: 0.5, rate: 0.5}", 9, "pruning.rate", "says the same as density"),
 ]
+
+
+RANGES = """\
+training: {lr: 0.1, batch_size: 32, epochs: 1}
+design: {name: random, cells: 4}
+factors:
+  FACTOR
+"""
+CELLS = """\
+training: {lr: 0.1, batch_size: 32, epochs: 1}
+cells:
+  - {lr: 0.1, init: normal}
+  - CELL
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "field", "message"),
+    [
+        ("lr: {uniform: [1]}", "lr.uniform", "expected [lowest, highest], two numbers, got a list"),
+        ("lr: {uniform: 1}", "lr.uniform", "expected [lowest, highest], two numbers, got 1"),
+        ("lr: {uniform: [a, 1]}", "lr.uniform", "expected two numbers, got the text 'a'"),
+        ("lr: {uniform: [1, .inf]}", "lr.uniform", "expected two numbers, got inf"),
+        ("lr: {uniform: [1, 1]}", "lr.uniform", "the lowest, 1, must be below the highest, 1"),
+        ("lr: {uniform: [0.1, 1], integer: [1, 2]}", "lr", "expected one range"),
+        ("lr: {}", "lr", "expected one range"),
+        ("lr: {loguniform: [0, 1]}", "lr.loguniform", "must be above 0"),
+        ("lr: {uniform: [0, 1]}", "lr.uniform", "0.0 must be above 0"),
+        ("momentum: {uniform: [0, 1]}", "momentum.uniform", "1.0 must be at least 0 and below 1"),
+        ("batch_size: {integer: [1, 2.5]}", "batch_size.integer", "two whole numbers, got 2.5"),
+        (
+            "batch_size: {uniform: [4, 64]}",
+            "batch_size.uniform",
+            "expected a whole number or full, got 4.0; {integer: [lowest, highest]} draws whole",
+        ),
+        ("init: {uniform: [0, 1]}", "init.uniform", "expected the name of one"),
+        ("lr: {in: init, levels: {a: [1]}}", "lr", "is nested, which goes with crossed factors"),
+        ("batch_size: {integer: [16, 4000]}", "batch_size", "is larger than the training set"),
+    ],
+)
+def test_a_malformed_range_is_refused(factor: str, field: str, message: str) -> None:
+    (problem,) = refusal(RANGES.replace("FACTOR", factor))[:1]
+    assert problem.startswith(f"study.yaml:4: factors.{field}: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("cell", "field", "message"),
+    [
+        ("{lr: 0.1, init: normal}", "cells[1]", "is the same cell as cells[0]"),
+        ("{init: {name: normal}, training.lr: 0.1}", "cells[1]", "is the same cell as cells[0]"),
+        ("{lr: -1}", "cells[1].lr", "-1.0 must be above 0"),
+        ("{lrr: 1}", "cells[1].lrr", "did you mean lr?"),
+        ("{lr: 1, training.lr: 2}", "cells[1].training.lr", "says the same as lr"),
+        ("{batch_size: 2000}", "cells[1].batch_size", "is larger than the training set"),
+        ("3", "cells[1]", "expected a mapping of fields such as {lr: 0.1}, got 3"),
+    ],
+)
+def test_a_malformed_cell_is_refused(cell: str, field: str, message: str) -> None:
+    (problem,) = refusal(CELLS.replace("CELL", cell))
+    assert problem.startswith(f"study.yaml:4: {field}: ")
+    assert message in problem
+
+
+def test_cells_have_no_other_design() -> None:
+    (problem,) = refusal(CELLS.replace("CELL", "{lr: 1}") + "design: one_at_a_time\n")
+    assert problem == "study.yaml:2: cells: are written out, so one_at_a_time chooses nothing"
+
+
+def test_what_every_cell_sets_cannot_be_set() -> None:
+    cells = [{"lr": 0.1}, {"training.lr": 0.2, "init": "normal"}]
+    training = {"batch_size": 32, "epochs": 1}
+    with pytest.raises(StudyError, match="lr: is missing"):
+        Study.from_mapping({"training": training, "cells": [{"lr": 1}, {"init": "normal"}]})
+    with pytest.raises(StudyError, match="is set by every one of the cells"):
+        Study.from_mapping({"training": training, "cells": cells}, ["lr=3"])
+    other = Study.from_mapping({"training": training, "cells": cells}, ["init=orthogonal"])
+    assert [type(other.cells.setup(one).init).name for one in other.cells] == [
+        "orthogonal",
+        "normal",
+    ]
 
 
 def with_change(number: int, written: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,19 @@ from numpy.typing import NDArray
 
 from randstudy.errors import DataError
 from randstudy.streams import Key, key
-from randstudy.tasks import Data, Digits, FashionMnist, LinearRegression, Mnist, Sizes, arrays
+from randstudy.tasks import (
+    Cifar10,
+    Data,
+    Digits,
+    FashionMnist,
+    LinearRegression,
+    Mnist,
+    Mnist1d,
+    Sizes,
+    arrays,
+    files,
+)
+from randstudy.tasks.cifar import RECORD, TEST, TRAIN
 from randstudy.tasks.idx import FILES
 
 NAMES = [name for pair in FILES.values() for name in pair]
@@ -94,6 +108,7 @@ def test_contract(tmp_path: Path) -> None:
     check_contract(LinearRegression(train=30, validation=7, test=5))
     check_contract(Mnist(folder=folder, validation=10))
     check_contract(FashionMnist(folder=folder, validation=10))
+    check_contract(Cifar10(folder=str(write_cifar(tmp_path / "cifar")), validation=7))
 
 
 # Digits
@@ -204,7 +219,7 @@ def test_validation_is_the_end_of_the_training_file(tmp_path: Path) -> None:
 
 def test_validation_must_leave_something_to_train_on(tmp_path: Path) -> None:
     data = Mnist(folder=str(write_files(tmp_path / "files")), validation=60)
-    assert data.problems() == [("validation", "60 leaves nothing of 60 training images")]
+    assert data.problems() == [("validation", "60 leaves nothing of 60 training examples")]
     assert replace(data, validation=59).problems() == []
 
 
@@ -324,6 +339,143 @@ def test_other_contents_have_another_digest(tmp_path: Path) -> None:
     assert data.examples(data_key()).inputs[-1, 0, -1, -1] == np.float32(changed[-1]) / 255
 
 
+def test_a_damaged_body_is_found_when_the_study_is_read(tmp_path: Path) -> None:
+    """Before anything is trained: the header alone would not tell."""
+    folder = write_files(tmp_path / "files", packed=False)
+    data = Mnist(folder=str(folder), validation=10)
+    assert data.problems() == []
+    for name in NAMES:
+        path = folder / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        with pytest.raises(DataError, match="where its header states"):
+            data.problems()
+        path.write_bytes(whole)
+    (folder / NAMES[3]).write_bytes(whole[:8] + b"\x0b" * 20)
+    with pytest.raises(DataError, match="has a label 11"):
+        data.problems()
+
+
+def test_large_packed_files_are_hashed_once_a_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.xz"
+    body = np.random.default_rng(5).bytes(2 * files.BLOCK)
+    path.write_bytes(lzma.compress(body))
+    first = files.contents(path)
+    assert first.length == len(body)
+    (note,) = (tmp_path / "cache").glob("*.digest")
+    files._kept.cache_clear()
+    files._hashed.cache_clear()
+    monkeypatch.setattr(files, "_hashed", None)
+    assert files.contents(path) == first
+    monkeypatch.undo()
+    monkeypatch.setenv("RANDSTUDY_CACHE", str(tmp_path / "cache"))
+    for text in ("", "5", f"{first.length} abc"):
+        note.write_text(text)
+        files._kept.cache_clear()
+        assert files.contents(path) == first
+    assert files.contents(path).digest == files.contents(write(tmp_path / "a", body)).digest
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+# CIFAR-10
+
+
+def write_cifar(folder: Path, suffix: str = "") -> Path:
+    """Write six small files in the binary layout; pixels count up, labels repeat 0 to 9."""
+    folder.mkdir(parents=True)
+    for name in (*TRAIN, TEST):
+        body = (np.arange(10 * RECORD) % 251).astype(np.uint8).reshape(10, RECORD)
+        body[:, 0] = np.arange(10)
+        content = lzma.compress(body.tobytes()) if suffix else body.tobytes()
+        (folder / f"{name}{suffix}").write_bytes(content)
+    return folder
+
+
+def test_cifar_packed_and_plain_are_the_same_data(tmp_path: Path) -> None:
+    plain = Cifar10(folder=str(write_cifar(tmp_path / "plain")), validation=7)
+    inner = write_cifar(tmp_path / "packed" / "cifar-10-batches-bin", ".xz").parent
+    packed = Cifar10(folder=str(inner), validation=7)
+    assert plain.problems() == packed.problems() == []
+    assert plain.sizes() == packed.sizes() == Sizes(43, 7, 10)
+    assert plain.digest() == packed.digest()
+    one, other = plain.examples(data_key()), packed.examples(data_key())
+    np.testing.assert_array_equal(one.inputs, other.inputs)
+    # Byte 1 of the first record is the first pixel of red, byte 1025 that of green.
+    assert one.inputs[0, 0, 0, 0] == np.float32(1) / np.float32(255)
+    assert one.inputs[0, 1, 0, 0] == np.float32(1025 % 251) / np.float32(255)
+    assert isinstance(one.inputs, np.memmap)
+
+
+@pytest.mark.parametrize("name", [TRAIN[0], TEST])
+def test_damaged_cifar_files_are_named(tmp_path: Path, name: str) -> None:
+    folder = write_cifar(tmp_path / "files")
+    data, path = Cifar10(folder=str(folder), validation=7), folder / name
+    whole = path.read_bytes()
+    for content, message in (
+        (whole[:-1], "not a whole number of records"),
+        (b"", "not a whole number of records"),
+        (b"\x0a" + whole[1:], "has a label 10"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message) as error:
+            data.problems()
+        assert str(path) in str(error.value)
+    path.unlink()
+    with pytest.raises(DataError, match=f"no file {name} or {name}.xz or {name}.gz"):
+        data.problems()
+    (folder / f"{name}.xz").write_bytes(lzma.compress(whole)[:-20])
+    with pytest.raises(DataError, match="damaged or cut short"):
+        data.problems()
+
+
+# MNIST-1D
+
+
+def write_signals(folder: Path, **changes: NDArray[Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(5)
+    held = {
+        "x": rng.normal(size=(30, 40)),
+        "y": np.resize(np.arange(10), 30),
+        "x_test": rng.normal(size=(10, 40)),
+        "y_test": np.arange(10),
+    }
+    np.savez(folder / "mnist1d_default.npz", **(held | changes))
+    return folder
+
+
+def test_signals_have_one_channel(tmp_path: Path) -> None:
+    data = Mnist1d(folder=str(write_signals(tmp_path)), validation=1)
+    assert data.problems() == []
+    assert data.sizes() == Sizes(29, 1, 10)
+    assert data.shape().inputs == (1, 40)
+    assert data.examples(data_key()).inputs.shape == (40, 1, 40)
+    before = data.digest()
+    held = dict(np.load(tmp_path / "mnist1d_default.npz"))
+    np.savez_compressed(tmp_path / "mnist1d_default.npz", **held)
+    assert data.digest() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": np.zeros((30, 39))}, r"x has shape \(30, 39\), not \(30, 40\)"),
+        ({"x_test": np.full((10, 40), np.nan)}, "x_test has no finite number in example 1"),
+        ({"y": np.full(30, 10)}, "y has labels other than 0 to 9"),
+    ],
+)
+def test_damaged_signals(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    data = Mnist1d(folder=str(write_signals(tmp_path, **changes)), validation=1)
+    with pytest.raises(DataError, match=message):
+        data.problems()
+
+
 # Shared arrays
 
 
@@ -418,6 +570,28 @@ def test_real_files(kind: type[Mnist], train: list[int], test: list[int]) -> Non
     assert float(pixels.mean(dtype=np.float64)) == pytest.approx(mean, abs=5e-5)
     squares = sum(float(np.square(part).sum(dtype=np.float64)) for part in np.split(pixels, 60))
     assert np.sqrt(squares / pixels.size - mean**2) == pytest.approx(deviation, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_real_photographs() -> None:
+    data = Cifar10(folder=real("cifar10"))
+    assert data.problems() == []
+    assert data.sizes() == Sizes(45_000, 5_000, 10_000)
+    examples = data.examples(data_key())
+    assert np.bincount(examples.targets[:50_000]).tolist() == [5000] * 10
+    assert np.bincount(examples.targets[50_000:]).tolist() == [1000] * 10
+    # Published means of the training images' channels.
+    means = [float(examples.inputs[:50_000, plane].mean(dtype=np.float64)) for plane in range(3)]
+    assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=5e-5)
+
+
+def test_real_signals() -> None:
+    data = Mnist1d(folder=real("mnist1d"))
+    assert data.problems() == []
+    assert data.sizes() == Sizes(3_500, 500, 1_000)
+    examples = data.examples(data_key())
+    assert float(examples.inputs[:4000].std(dtype=np.float64)) == pytest.approx(0.99765, abs=1e-4)
+    assert examples.targets[:5].tolist() == [2, 6, 4, 5, 6]
 
 
 GOLDEN_DIGITS_ROWS = [321, 1682, 1505, 1516, 1043]

@@ -21,7 +21,8 @@ from randstudy.inits import KaimingUniform, Uniform
 from randstudy.ledger import Ledger
 from randstudy.models import Mlp, Model, Parameter
 from randstudy.models.dense import DenseProgram
-from randstudy.models.program import Weights
+from randstudy.models.losses import BatchLoss
+from randstudy.models.program import Pass, Weights
 from randstudy.orders import Order, places
 from randstudy.outcomes import Failure
 from randstudy.packs import shape_of
@@ -38,15 +39,15 @@ CAPACITY = 6
 class CrampedProgram(DenseProgram):
     """A network whose gradients do not fit for more than a few trials."""
 
-    def __init__(self, model: Model, shape: TaskShape) -> None:
-        super().__init__(Mlp(widths=(5,)), shape)
+    def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
+        super().__init__(Mlp(widths=(5,)), shape, loss)
 
     def gradients(
-        self, weights: Weights, inputs: torch.Tensor, targets: torch.Tensor
+        self, weights: Weights, inputs: torch.Tensor, targets: torch.Tensor, way: Pass
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if len(inputs) > CAPACITY:
             raise torch.OutOfMemoryError(f"tried to allocate room for {len(inputs)} trials")
-        return super().gradients(weights, inputs, targets)
+        return super().gradients(weights, inputs, targets, way)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +72,10 @@ class Unreadable(SmallDigits):
 class Picky(Uniform):
     """An init of somebody's own that fails for wide ranges."""
 
-    def scale(self, parameter: Parameter, variates: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, parameter: Parameter, variates: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.weight_range > 0.5:
             raise ZeroDivisionError("this range is too wide for me")
-        return super().scale(parameter, variates)
+        return super().values(parameter, variates)
 
 
 def order(trials: Sequence[Trial], store: Path, **fields: Any) -> Order:

@@ -23,7 +23,7 @@ from randstudy.analysis.examples import Examples
 from randstudy.analysis.gap import gap
 from randstudy.analysis.importance import importance
 from randstudy.analysis.interactions import interactions
-from randstudy.analysis.layout import records
+from randstudy.analysis.layout import Layout, records
 from randstudy.analysis.looks import Look
 from randstudy.analysis.pairs import same
 from randstudy.analysis.power import power
@@ -32,6 +32,7 @@ from randstudy.analysis.reach import differences, new_data_interval
 from randstudy.analysis.sentences import Setting, headline, sentence, setting_of
 from randstudy.analysis.stability import stability
 from randstudy.analysis.superiority import superiority
+from randstudy.analysis.tuning import tuned
 from randstudy.analysis.variance import variance
 from randstudy.analysis.winners import winners
 from randstudy.analysis.words import counted
@@ -181,7 +182,7 @@ class Answer:
             return nothing | {"new_data_note": told or "the arms share no seeds"}
         if examples is None:
             return nothing | {"new_data_note": told}
-        layout = examples.layout(self.evidence.frame, factors=self.evidence.roles.factors)
+        layout = self._places(examples, row["factor"])
         try:
             grid = differences(layout, examples, row["factor"], row["level"], row["reference"])
         except RandstudyError as error:
@@ -189,6 +190,13 @@ class Answer:
         found = new_data_interval(grid)
         told = found.note
         return {"new_data_low": found.low, "new_data_high": found.high, "new_data_note": told}
+
+    def _places(self, examples: Examples, factor: str) -> Layout:
+        """Lay out the predictions of the cells that a comparison of this factor takes."""
+        frame, chosen = self.evidence.frame, tuned(self.layout, factor)
+        if chosen.told:
+            frame = frame[frame["cell"].isin(chosen.layout.cells["cell"])]
+        return examples.layout(frame, factors=chosen.layout.roles.factors)
 
     @cached_property
     def examples(self) -> tuple[Examples | None, str]:

@@ -16,6 +16,7 @@ from randstudy.analysis.looks import Look, spent
 from randstudy.analysis.pairs import Pair, correlation, hedges_g, matching, pair, same
 from randstudy.analysis.sizes import replicates_to_settle, sd_bounds
 from randstudy.analysis.superiority import paired_superiority, sign_flip_p, unpaired_superiority
+from randstudy.analysis.tuning import tuned
 from randstudy.analysis.verdicts import decisive_alphas, holm, standing, verdict
 from randstudy.errors import RandstudyError
 
@@ -35,7 +36,7 @@ COLUMNS = (
     *("mean_level", "mean_reference", "missing_pairs", "lost", "r", "g", "superiority"),
     *("superiority_low", "superiority_high", "sign_flip_p", "smallest_difference"),
     *("smallest_n", "axes", "ratio", "sd", "sd_arm", "next_alpha"),
-    *("needed", "needed_low", "needed_high", "more", "contexts"),
+    *("needed", "needed_low", "needed_high", "more", "contexts", "tuned"),
 )
 
 
@@ -77,6 +78,8 @@ def compare(
     Replicates that both levels have are pairs, whatever their correlation; levels without common
     replicates are compared by Welch's test. Values are first averaged over all cells that differ in
     other factors only, so n is the number of replicates. The family is all levels of the factor.
+    Of what is nested in the factor each level has the setting that is best on validation
+    (`randstudy.analysis.tuning`).
 
     Parameters
     ----------
@@ -95,7 +98,8 @@ def compare(
     sign-flip p; smallest_n (replicates of the shortest axis or smaller arm), axes (crossed), ratio
     (of resampled splits), sd of a replicate's difference (of an arm where unpaired) and sd_arm; and
     the replicates (on each axis) with which the next look settles smallest_difference at this sd,
-    with the range from its 90 % interval, and how many more.
+    with the range from its 90 % interval, and how many more; and tuned, the settings that were
+    chosen for both.
 
     Raises
     ------
@@ -105,6 +109,8 @@ def compare(
     _refuse(alpha, smallest_difference, resampled)
     layout = layout_of(data, metric, factors=factors, replicates=replicates, maximize=maximize)
     levels, reference = _levels(layout, factor, reference)
+    tuning = tuned(layout, factor)
+    layout = tuning.layout
     number = 1 + len(looks)
     share, following = (spent(alpha, number + more) if declared else alpha for more in (0, 1))
     sides = [
@@ -123,6 +129,7 @@ def compare(
             "p_holm": two,
             "family": len(sides),
             "alpha": share,
+            "tuned": tuning.caveat(side.level, side.reference),
             "smallest_difference": math.nan if smallest_difference is None else smallest_difference,
         }
         row |= _decided(side, row, own, smallest_difference, declared, looks)

@@ -36,6 +36,9 @@ NO_VALUE = "no_value"
 MISSING = "(missing)"
 """Level of a factor in rows that have none."""
 
+SELECTION = "mean for selection"
+"""Column of each cell's mean of the metric by which nested settings are chosen."""
+
 COUNTS = ("finished", "diverged", "failed", NO_VALUE)
 
 
@@ -59,7 +62,8 @@ class Layout:
     ----------
     roles : the columns that it was made from.
     cells : a row a cell in the frame's order: ``cell`` (label), the factors, and the counts
-        finished, diverged, failed and no_value (finished without a finite value of the metric).
+        finished, diverged, failed and no_value (finished without a finite value of the metric);
+        where factors are nested, the mean of the metric that chooses among them too.
     axes : the axes of replicates that vary.
     cell : (N,) row of `cells` of each value.
     codes : (N, axes) place on each axis, `UNUSED` where the cell does not consume it.
@@ -195,11 +199,25 @@ def lay_out(frame: pd.DataFrame, roles: Roles) -> Layout:
     for name in COUNTS:
         marked = (status == name) if name != "failed" else ~np.isin(status, [*COUNTS[:2], NO_VALUE])
         cells[name] = np.bincount(cell[marked & (cell >= 0)], minlength=len(cells))
+    if roles.nested and roles.selection in frame.columns:
+        cells[SELECTION] = _means(frame[roles.selection], cell, status == "finished", len(cells))
     axes, codes = _axes(frame, roles)
     kept = (status == "finished") & (cell >= 0)
     _refuse_gaps(cells, axes, cell[kept], codes[kept])
     rows = np.flatnonzero(kept)
     return _merged(roles, cells, axes, cell[kept], codes[kept], metric[kept], rows)
+
+
+def _means(
+    column: pd.Series[Any], cell: NDArray[np.int64], ended: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Return each cell's mean over its finished trainings, NaN where one has no value."""
+    rows = np.flatnonzero(ended & (cell >= 0))
+    values = column.to_numpy(np.float64, na_value=np.nan)[rows]
+    n = np.bincount(cell[rows], minlength=count)
+    sums = np.bincount(cell[rows], values, minlength=count)
+    found: NDArray[np.float64] = np.full(count, np.nan)
+    return np.divide(sums, n, out=found, where=n > 0)
 
 
 def _cells(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.DataFrame]:

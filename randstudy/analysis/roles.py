@@ -42,6 +42,9 @@ class Roles:
         before anything else, and tell the noise floor.
     trial : column that identifies a training; equal ones are one training, in several cells.
     maximize : whether larger values are better.
+    nested : (factor, factor that it is nested in): the first has levels of its own for each level
+        of the second.
+    selection : column by which settings of nested factors are chosen.
     """
 
     metric: str
@@ -52,6 +55,15 @@ class Roles:
     repeat: str | None = None
     trial: str | None = None
     maximize: bool = True
+    nested: tuple[tuple[str, str], ...] = ()
+    selection: str | None = None
+
+    @property
+    def tuned_upwards(self) -> bool:
+        """Whether larger values of `selection` are better."""
+        name = self.selection or ""
+        same = name.partition("_")[2] == self.metric.partition("_")[2]
+        return self.maximize if same else default_maximize(name)
 
     @property
     def unit(self) -> Unit:
@@ -123,7 +135,26 @@ def roles(
         repeat=_own(frame, "repeat", factors, replicates),
         trial=_own(frame, "trial", factors, replicates),
         maximize=default_maximize(metric) if maximize is None else maximize,
+        nested=tuple(
+            (name, outer)
+            for name, outer in dict(getattr(frame, "nested", {})).items()
+            if name in factors and outer in factors
+        ),
+        selection=selection_of(metric, known),
     )
+
+
+def selection_of(metric: str, columns: Sequence[str]) -> str | None:
+    """Return the column that chooses settings for a metric: never one of the test examples.
+
+    Its counterpart on validation examples, or else their loss; None where neither is known.
+
+    >>> selection_of("test_accuracy", ["validation_accuracy", "validation_loss"])
+    'validation_accuracy'
+    """
+    counterpart = metric if metric.startswith("validation_") else f"validation_{metric[5:]}"
+    wanted = (*((counterpart,) if metric[:5] == "test_" or counterpart == metric else ()),)
+    return next((name for name in (*wanted, "validation_loss") if name in columns), None)
 
 
 def _own(

@@ -81,7 +81,9 @@ def sentence(row: Mapping[str, Any], setting: Setting) -> str:
         "withheld": _withheld,
         "exploratory": _exploratory,
     }
-    return " ".join(writers[row["verdict"]](row, setting).split())
+    text = " ".join(writers[row["verdict"]](row, setting).split())
+    tuned = row.get("tuned") or ""
+    return text if tuned in text else f"{text} {capital(tuned)}."
 
 
 def _names(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -95,8 +97,14 @@ def _basis(row: Mapping[str, Any], setting: Setting, low: float, high: float) ->
     parts = [f"95 % interval {what.interval(low, high)}", _count(row, setting)]
     if row["family"] > 1:
         parts.append(f"Holm over {row['family']}")
-    parts += [setting.caveat] if setting.caveat else []
+    parts += _caveat(row, setting)
     return "; ".join(parts)
+
+
+def _caveat(row: Mapping[str, Any], setting: Setting) -> list[str]:
+    """Say how the levels were tuned, or what a comparison leaves open; nothing where neither is."""
+    told = row.get("tuned") or setting.caveat
+    return [told] if told else []
 
 
 def _count(row: Mapping[str, Any], setting: Setting) -> str:
@@ -167,7 +175,7 @@ def _luck(row: Mapping[str, Any], setting: Setting) -> str:
     margin = what.margin(row["smallest_difference"])
     parts = [what.interval(row["low"], row["high"]), _count(row, setting)]
     parts += [f"Holm over {row['family']}"] if row["family"] > 1 else []
-    parts += [setting.caveat] if setting.caveat else []
+    parts += _caveat(row, setting)
     return (
         f"{reference} and {level} differ by less than the {margin} you said "
         f"{_matter(margin)} ({'; '.join(parts)}). {_choosing(row)} {_earlier(row)}"

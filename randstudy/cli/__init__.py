@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from randstudy.cli import answers, studies
+from randstudy.cli import answers, datasets, studies
 from randstudy.errors import RandstudyError
 
 EXIT_CODES = """exit codes:
@@ -50,4 +50,5 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     studies.add(commands)
     answers.add(commands)
+    datasets.add(commands)
     return top

@@ -1,4 +1,4 @@
-"""Commands that plan, train and keep: plan, run, status, frame, forget, ui, schema."""
+"""Commands that start, plan, train and keep: new, plan, run, status, frame, forget, ui, schema."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from randstudy.errors import RandstudyError
 
 def add(commands: Any) -> None:
     """Add the commands to the parser."""
+    new = commands.add_parser(
+        "new",
+        help="write a study and a training of your own to fill in",
+        description="Write NAME.yaml and NAME.py, which run as they are. Nothing is overwritten.",
+    )
+    new.set_defaults(command=_new)
+    new.add_argument("name", metavar="NAME", help="name of the study")
+
     plan = command(commands, "plan", "show what a study would train; train nothing", _plan)
     plan.add_argument("--measure", action="store_true", help="time a few steps of each shape")
     plan.add_argument("--json", action="store_true", help="print JSON")
@@ -62,6 +70,16 @@ def _width(text: str) -> int | None:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number from 1 up")
     return int(text)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from randstudy.starting import start
+
+    study, training = start(options.name, Path())
+    print(f"{study}: the question\n{training}: the training\nnow: randstudy run {study}")
+    return 0
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -11,9 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from randstudy.models import Linear, Mlp, Model
+from randstudy.models import Linear, Model, Perceptron
 from randstudy.models.losses import BatchLoss
-from randstudy.models.program import Pass, Weights
+from randstudy.models.packed import PackedProgram
+from randstudy.models.program import Pass, Probe, Program, Weights
 from randstudy.tasks import TaskShape
 
 
@@ -57,19 +58,20 @@ ACTIVATIONS: dict[str, Activation] = {"relu": Relu(), "tanh": Tanh()}
 
 
 class DenseProgram:
-    """Layers of `Linear` or `Mlp` over a pack; inputs are flattened."""
+    """Layers of `Linear` or a plain `Perceptron` over a pack; inputs are flattened."""
 
     block = 1
 
     def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
         self.loss = loss
-        assert isinstance(model, Linear | Mlp)
-        self.depth = len(model.widths) + 1 if isinstance(model, Mlp) else 1
-        self.activation = ACTIVATIONS[model.activation if isinstance(model, Mlp) else "relu"]
+        assert isinstance(model, Linear | Perceptron)
+        self.depth = len(model.hidden) + 1 if isinstance(model, Perceptron) else 1
+        kind = model.activation if isinstance(model, Perceptron) else "relu"
+        self.activation = ACTIVATIONS[kind]
 
     def outputs(self, weights: Weights, inputs: Tensor, way: Pass) -> Tensor:
         """Return the networks' outputs (P, B, K)."""
-        return self._forward(weights, inputs)[-1]
+        return self._forward(weights, inputs, way.probe)[-1]
 
     def gradients(
         self, weights: Weights, inputs: Tensor, targets: Tensor, way: Pass
@@ -87,12 +89,23 @@ class DenseProgram:
                 gradient = self.activation.backward(upstream, below)
         return losses, found
 
-    def _forward(self, weights: Weights, inputs: Tensor) -> list[Tensor]:
+    def _forward(
+        self, weights: Weights, inputs: Tensor, probe: Probe | None = None
+    ) -> list[Tensor]:
         """Return the input of every layer and, last, the outputs."""
         values = [inputs.flatten(2)]
         for layer in range(self.depth):
             weight = weights[f"layers.{layer}.weight"]
             bias = weights[f"layers.{layer}.bias"]
             result = torch.baddbmm(bias.unsqueeze(1), values[-1], weight.transpose(1, 2))
+            if probe is not None:
+                probe(f"layers.{layer}.weight", result)
             values.append(self.activation.forward(result) if layer + 1 < self.depth else result)
         return values
+
+
+def dense_program(model: Model, shape: TaskShape, loss: BatchLoss) -> Program:
+    """Return the program by hand where it has what the network needs, else that of any network."""
+    if isinstance(model, Perceptron) and not (model.plain and model.activation in ACTIVATIONS):
+        return PackedProgram(model, shape, loss)
+    return DenseProgram(model, shape, loss)

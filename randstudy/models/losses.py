@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from randstudy.losses import Loss
+from randstudy.losses import CrossEntropy, Loss
+from randstudy.own.functions import OwnPart
 
 FEW, LANES = 15, 32
 """With up to `FEW` classes, torch sums over classes in the same order whether they are the inner or
@@ -42,9 +43,51 @@ class TaskLoss:
         return loss_and_gradient(outputs, targets)
 
 
+class SmoothedCrossEntropy:
+    """Cross-entropy against targets that give `share` of themselves to all K classes alike.
+
+    An example's loss is (1 - share) * nll + share / K * (sum of all classes' nll), as in torch.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def examples(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example."""
+        scores, classes, chosen = _arranged(outputs, targets)
+        return self._losses(torch.log_softmax(scores, classes), classes, chosen, targets)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean losses and the gradient at the outputs."""
+        batch, count = targets.shape[1], outputs.shape[2]
+        scores, classes, chosen = _arranged(outputs, targets)
+        log_probability = torch.log_softmax(scores, classes)
+        losses = self._losses(log_probability, classes, chosen, targets).sum(1) / batch
+        spread = -self.share / count / batch
+        own = torch.full_like(chosen, -(1 - self.share) / batch + spread, dtype=scores.dtype)
+        weights = torch.full_like(scores, spread).scatter_(classes, chosen, own)
+        return losses, _through_softmax(weights, log_probability, classes, outputs)
+
+    def _losses(
+        self, log_probability: Tensor, classes: int, chosen: Tensor, targets: Tensor
+    ) -> Tensor:
+        count = log_probability.shape[classes]
+        everywhere = log_probability.sum(classes).reshape(-1)[: targets.numel()]
+        own = _at(log_probability, classes, chosen, targets)
+        return own * (self.share - 1) - everywhere.view(targets.shape) * (self.share / count)
+
+
 def batch_loss(loss: Loss | None) -> BatchLoss:
     """Return the arithmetic of a study's loss."""
-    return TaskLoss()
+    if loss is None or loss.usual:
+        return TaskLoss()
+    if isinstance(loss, CrossEntropy):
+        return SmoothedCrossEntropy(loss.label_smoothing)
+    if isinstance(loss, OwnPart):
+        from randstudy.models.own_loss import OwnBatchLoss
+
+        return OwnBatchLoss(loss)
+    raise TypeError(f"the loss {loss.name} has no arithmetic here; write it as a function")
 
 
 def example_losses(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -66,12 +109,19 @@ def loss_and_gradient(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]
     log_probability = torch.log_softmax(scores, classes)
     losses = -_at(log_probability, classes, chosen, targets).sum(1) / batch
     at_target = torch.zeros_like(scores).scatter_(classes, chosen, -1.0 / batch)
-    gradient = torch.ops.aten._log_softmax_backward_data(
-        at_target, log_probability, classes, outputs.dtype
+    return losses, _through_softmax(at_target, log_probability, classes, outputs)
+
+
+def _through_softmax(
+    gradient: Tensor, log_probability: Tensor, classes: int, outputs: Tensor
+) -> Tensor:
+    """Return the gradient at the outputs (P, B, K) from that at the log-probabilities."""
+    found: Tensor = torch.ops.aten._log_softmax_backward_data(
+        gradient, log_probability, classes, outputs.dtype
     )
     if classes == 0:
-        gradient = gradient[:, : targets.numel()].t().contiguous().view(outputs.shape)
-    return losses, gradient
+        found = found[:, : outputs.shape[:2].numel()].t().contiguous().view(outputs.shape)
+    return found
 
 
 def _arranged(outputs: Tensor, targets: Tensor) -> tuple[Tensor, int, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,6 +14,11 @@ from randstudy.models.losses import BatchLoss
 from randstudy.tasks import TaskShape
 
 Weights = Mapping[str, Tensor]
+
+Probe = Callable[[str, Tensor], None]
+"""Is shown the path of a weight and what its layer gives, (P, B, *units), before any normalisation
+or activation, which may overwrite it afterwards. A program that works in blocks of trials shows one
+block after the other."""
 
 
 class Dropout(Protocol):
@@ -39,11 +44,13 @@ class Pass:
     buffers : path -> (P, *shape), such as running statistics; a training pass updates them in
         place.
     dropout : where a training pass of a model with dropout gets its draws.
+    probe : shown each layer's outputs, by models that are `probed`.
     """
 
     training: bool = False
     buffers: Mapping[str, Tensor] = field(default_factory=dict)
     dropout: Dropout | None = None
+    probe: Probe | None = None
 
     def rows(self, some: slice) -> Pass:
         """Return the pass of these trials alone; buffers stay views of the pack's."""

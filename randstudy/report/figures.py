@@ -14,6 +14,7 @@ from randstudy import plots
 from randstudy.analysis.layout import ROWS, Layout, records
 from randstudy.analysis.pairs import pair
 from randstudy.analysis.power import power_curve
+from randstudy.analysis.tuning import tuned
 from randstudy.analysis.words import level_name
 from randstudy.errors import RandstudyError
 from randstudy.report.material import Material
@@ -167,7 +168,8 @@ def _slopes(found: Material) -> Iterator[Plan]:
         alt = f"{sides[0]} against {sides[1]}, a line a pair. n = {row['n']} pairs."
 
         def draw(row: dict[str, Any] = row) -> Axes:
-            told = pair(answer.layout, row["factor"], row["level"], row["reference"])
+            layout = tuned(answer.layout, row["factor"]).layout
+            told = pair(layout, row["factor"], row["level"], row["reference"])
             return plots.slopes(told, metric=answer.evidence.roles.metric)
 
         yield f"slopes-{number}", alt, answer.layout, draw

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from randstudy.errors import DataError
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 def cache_folder() -> Path:
@@ -19,7 +23,12 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache" / "randstudy"
 
 
-def shared(digest: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+def array_name(text: str) -> str:
+    """Return the digest that names an array: of what it is made from, and how."""
+    return blake2b(text.encode(), digest_size=16, person=b"randstudy.array").hexdigest()
+
+
+def shared(digest: str, make: Callable[[], NDArray[Number]]) -> NDArray[Number]:
     """Return the array of this digest as a memory map, making and storing it if need be.
 
     The map is copy-on-write: processes share its pages, torch takes it without a copy, and a write
@@ -45,16 +54,16 @@ def shared(digest: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.f
     return found
 
 
-def _open(path: Path) -> NDArray[np.float32] | None:
+def _open(path: Path) -> NDArray[Any] | None:
     """Return the map, or None where there is no whole file."""
     try:
-        found: NDArray[np.float32] = np.load(path, mmap_mode="c", allow_pickle=False)
+        found: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (FileNotFoundError, ValueError, EOFError):
         return None
     return found
 
 
-def _store(path: Path, array: NDArray[np.float32]) -> None:
+def _store(path: Path, array: NDArray[Any]) -> None:
     """Write under another name, then rename: nobody sees half a file, and the last of two wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from randstudy.streams import Key, permutations
+from randstudy.streams import Key
+from randstudy.tasks.parting import drawn
 from randstudy.tasks.task import Data, Examples, Sizes, Split, TaskShape
 
 SIZES = Sizes(train=1077, validation=360, test=360)
@@ -45,16 +46,19 @@ class Digits(Data, name="digits"):
 
     def split(self, key: Key) -> Split:
         """Return train in the permutation's order, validation and test sorted."""
-        rows = permutations([key], SIZES.train + SIZES.validation + SIZES.test, epoch=0)[0]
-        train, validation, test = np.split(rows, [SIZES.train, SIZES.train + SIZES.validation])
-        return Split(train, np.sort(validation), np.sort(test))
+        return drawn(key, SIZES)
 
     def digest(self) -> str:
         """Return a hash of pixels and targets as scikit-learn holds them."""
-        digest = blake2b(digest_size=16, person=b"randstudy.data")
-        for array in _package():
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+        return _digest()
+
+
+@lru_cache(maxsize=1)
+def _digest() -> str:
+    digest = blake2b(digest_size=16, person=b"randstudy.data")
+    for array in _package():
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

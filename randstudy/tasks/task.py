@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,11 @@ class Sizes:
     validation: int
     test: int
 
+    @property
+    def total(self) -> int:
+        """All examples."""
+        return self.train + self.validation + self.test
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -43,7 +48,10 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row numbers (int64) of the examples in each split; disjoint."""
+    """Row numbers (int64) of the examples in each split; disjoint.
+
+    Only a bootstrap sample holds a row more than once, and only to train on.
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -53,6 +61,16 @@ class Split:
 @dataclass(frozen=True, kw_only=True)
 class Data(Part, kind="data"):
     """A data set with train, validation and test; selection never reads test."""
+
+    @property
+    def standardized(self) -> bool:
+        """Whether each trial centres and scales inputs by the statistics of its training rows."""
+        return False
+
+    @property
+    def standardized_target(self) -> bool:
+        """Whether numbers to be predicted are centred and scaled likewise."""
+        return False
 
     def shape(self) -> TaskShape:
         """Return the shape that models must fit."""
@@ -66,6 +84,10 @@ class Data(Part, kind="data"):
         """Return all examples; `key` of the data stream matters only where it is consumed."""
         raise NotImplementedError
 
+    def targets(self, key: Key) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Return the targets of all examples, without their inputs where that is cheaper."""
+        return self.examples(key).targets
+
     def split(self, key: Key) -> Split:
         """Return the rows of each split; `key` of the split stream likewise."""
         raise NotImplementedError
@@ -73,3 +95,14 @@ class Data(Part, kind="data"):
     def digest(self) -> str:
         """Return 32 hex digits over the examples as files or package hold them (provenance)."""
         raise NotImplementedError
+
+    def pooled(self) -> Self:
+        """Return the data set with the settings of its own split at their defaults.
+
+        A scheme that splits all examples anew asks for this, as those settings then do nothing.
+        """
+        return self
+
+    def located(self) -> Self:
+        """Return the data set with its files named so that any process of the node finds them."""
+        return self

@@ -111,7 +111,7 @@ def cell_record(plan: Plan, state: CellState, outcomes: Mapping[str, Outcome]) -
     """
     trained = state.trained(outcomes)
     last = max((outcome.steps for _, outcome in trained), default=0)
-    ends = [round(1000 * max(o.seconds.values(), default=0.0)) for o in outcomes.values()]
+    ends = [round(1000 * o.longest) for o in outcomes.values()]
     time = state.start + max(ends, default=0)
     counts = _counts(state, trained)
     points = [Point(name.split(".")[1], float(n), last, time) for name, n in counts.items()]

@@ -12,7 +12,7 @@ from randstudy.design import Design
 from randstudy.study import Study
 from randstudy.tracking.records import digest, level, params, tags
 
-RECIPE = ("seed", "data", "model", "init", "pruning", "training", "metric", "direction")
+RECIPE = ("seed", "train", "data", "model", "init", "pruning", "training", "metric", "direction")
 UNTOLD = ("name", "question", "tracking")
 
 

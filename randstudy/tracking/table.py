@@ -20,7 +20,7 @@ def table(plan: Plan, cells: Mapping[str, Known]) -> str:
     Numbers are those of the cells' tags; what does not exist is empty. ``complete`` says whether
     all of a cell's trials are accounted for.
     """
-    factors = list(plan.cells[0].levels) if plan.cells else []
+    factors = list(dict.fromkeys(name for cell in plan.cells for name in cell.levels))
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(["cell", *factors, "metric", *COUNTS, *FIGURES, "complete"])
@@ -29,6 +29,6 @@ def table(plan: Plan, cells: Mapping[str, Known]) -> str:
         told = known.tags if known else {}
         complete = RECORD in told
         numbers = [told.get(f"randstudy.{name}", "") for name in (*COUNTS, *FIGURES)]
-        levels = [level(cell.levels[name]) for name in factors]
+        levels = [level(cell.levels[name]) if name in cell.levels else "" for name in factors]
         writer.writerow([cell.label, *levels, plan.metric, *numbers, complete])
     return sink.getvalue()

@@ -45,7 +45,7 @@ def outcome_record(
 ) -> Record:
     """Return the run of a finished or diverged trial."""
     start = written_at(entry.attempt)
-    end = start + round(1000 * max(outcome.seconds.values(), default=0.0))
+    end = start + round(1000 * outcome.longest)
     points, odd = split_finite(_points(outcome, end))
     identity = outcome_digest(cell, entry)
     told = {

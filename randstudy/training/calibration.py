@@ -75,6 +75,7 @@ def strides(run: PackRun) -> Iterator[float]:
 def seconds_per_trial(trial: Trial, width: int, *, device: str, threads: int) -> float:
     """Estimate one trial's share of the time of a whole pack, from a few of its steps."""
     began = time.perf_counter()
+    trial = replace(trial, setup=replace(trial.recipe, pruning=trial.recipe.pruning.at_init()))
     neighbours = [
         replace(trial, replicates=dict.fromkeys(trial.replicates, number))
         for number in range(width)

@@ -8,6 +8,7 @@ pack by dropping a row.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy.models import Parameter
+
+NARROWEST = 2
+"""Batched matrix products of width 1 take another path and other bits; see `numerics`."""
+
+
+def padded(rows: Sequence[int], block: int) -> list[int]:
+    """Add silent twins of the first row, up to a width that keeps the bits.
+
+    >>> padded([3], 1), padded([3, 5, 4], 2)
+    ([3, 3], [3, 5, 4, 3])
+    """
+    width = max(NARROWEST, math.ceil(len(rows) / block) * block)
+    return [*rows, *[rows[0]] * (width - len(rows))]
 
 
 class Layout:

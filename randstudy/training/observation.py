@@ -15,7 +15,9 @@ class Observation:
     predictions, logits : keep the predicted classes, the outputs, of test examples.
     test_selected : evaluate on test examples each time, and keep the best.
     gradient_norms : "none", "total" or "layers".
+    weights : keep the final weights, each as a metric.
     metrics : people's own, as ``package.module:function``.
+    extras : the last four in words, for the record.
     """
 
     every_epochs: int | None = 1
@@ -24,7 +26,9 @@ class Observation:
     logits: bool = False
     test_selected: bool = False
     gradient_norms: str = "none"
+    weights: bool = False
     metrics: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
 
     def interval(self, steps_per_epoch: int) -> int:
         """Return the number of updates between evaluations."""

@@ -12,6 +12,7 @@ from torch.utils.dlpack import from_dlpack
 
 from randstudy import streams
 from randstudy.tasks import Examples, Split
+from randstudy.tasks.standard import standardized
 from randstudy.trials import Trial
 
 
@@ -19,7 +20,8 @@ class PackData:
     """Examples and splits of P trials.
 
     Trials that share a data replicate share its examples; trials that share both that and the
-    split replicate hold equal rows. ``rows[split]`` is an int64 tensor (P, n) on the device.
+    split replicate hold equal rows. Where the data are standardised by the training rows, trials
+    share examples only if they share both. ``rows[split]`` is an int64 tensor (P, n) on the device.
     """
 
     def __init__(self, trials: Sequence[Trial], device: str) -> None:
@@ -27,24 +29,31 @@ class PackData:
         data = recipe.data
         self.shape = data.shape()
         self.device = device
-        tables: dict[streams.Key, tuple[int, Examples]] = {}
+        drawn: dict[streams.Key, Examples] = {}
         splits: dict[streams.Key, Split] = {}
+        tables: dict[tuple[streams.Key, streams.Key | None], tuple[int, Examples]] = {}
         rows: dict[str, list[NDArray[np.int64]]] = {"train": [], "validation": [], "test": []}
         starts: list[int] = []
         start = 0
+        own = data.standardized or data.standardized_target
         for trial in trials:
             data_key, split_key = trial.key("data"), trial.key("split")
-            if data_key not in tables:
-                examples = data.examples(data_key)
-                tables[data_key] = (start, examples)
-                start += len(examples.targets)
-            starts.append(tables[data_key][0])
+            if data_key not in drawn:
+                drawn[data_key] = data.examples(data_key)
             if split_key not in splits:
                 splits[split_key] = recipe.split.rows(
                     data, trial.seed, trial.replicates.get("split", 0)
                 )
+            table = (data_key, split_key if own else None)
+            if table not in tables:
+                examples = drawn[data_key]
+                if own:
+                    examples = standardized(data, examples, splits[split_key].train)
+                tables[table] = (start, examples)
+                start += len(examples.targets)
+            starts.append(tables[table][0])
             for name, found in rows.items():
-                found.append(getattr(splits[split_key], name) + tables[data_key][0])
+                found.append(getattr(splits[split_key], name) + tables[table][0])
         self.offsets = torch.tensor(starts, device=device)[:, None] if any(starts) else None
         self.inputs = self._table([examples.inputs for _, examples in tables.values()])
         self.targets = self._table([examples.targets for _, examples in tables.values()])

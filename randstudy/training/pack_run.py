@@ -6,30 +6,30 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy.models.losses import batch_loss
 from randstudy.models.program import Pass, program
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
+from randstudy.recipe import weight_names
 from randstudy.training.batches import Batch, Batches
 from randstudy.training.evaluation import Evaluation, Evaluator, final_names
-from randstudy.training.first_weights import FirstWeights
 from randstudy.training.gradients import Clipping, GradientLog, Norms
-from randstudy.training.layout import Layout
+from randstudy.training.layout import Layout, padded
 from randstudy.training.memory import peak_bytes, reset_peak
 from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
 from randstudy.training.perturbation import Perturbation
+from randstudy.training.phases import Line, Phases, State, begin
 from randstudy.training.records import Record
 from randstudy.training.selection import Selection
 from randstudy.training.updates import update_rule
 from randstudy.training.watch import LossMeans, Watch
 from randstudy.trials import Trial
-
-NARROWEST = 2
-"""Batched matrix products of width 1 take another path and other bits; see `numerics`."""
 
 
 class PackRun:
@@ -66,27 +66,44 @@ class PackRun:
             "data_digest": recipe.data.digest(),
             **versions(),
         }
-        self.records = [Record(trial=trial, provenance=provenance) for trial in trials]
-        self.step = self.reported = 0
+        if self.observe.extras:
+            provenance["kept"] = " ".join(self.observe.extras)
+        self.provenance = provenance
         self._ended: list[Outcome] = []
         shape = recipe.data.shape()
         self.program = program(recipe.model, shape, batch_loss(recipe.loss))
         self.layout = Layout(recipe.model.parameters(shape))
-        rows = self._padded(list(range(len(trials))))
-        self.members = [trials[row] for row in rows]
-        self.data = PackData(self.members, device)
-        self.evaluator = Evaluator(self.program, self.data, self.observe, batch_loss(recipe.loss))
-        self._set_up()
+        self.phases = Phases(trials)
+        self._begin()
 
-    def _set_up(self) -> None:
-        """Draw what is drawn before the first update, and make the state of training."""
+    def _begin(self) -> None:
+        """Begin the first training of the trials, or the next of those that have several."""
+        lines = self.phases.begin()
+        rows = self._padded(list(range(len(lines))))
+        self.records = [Record(line=line, provenance=self.provenance) for line in lines]
+        self.step = self.reported = 0
+        self.members = [lines[row].trial for row in rows]
+        self.data = PackData(self.members, str(self.device))
+        loss = batch_loss(self.members[0].recipe.loss)
+        self.evaluator = Evaluator(self.program, self.data, self.observe, loss)
+        broken = self._set_up([lines[row] for row in rows])
+        self._mark()
+        self._leave({row: (0, why) for row, why in broken.items() if row < self.alive})
+
+    def _set_up(self, lines: Sequence[Line]) -> dict[int, str]:
+        """Draw what is drawn before the first update, and make the state of training.
+
+        Returns row -> why for networks that pruning left untrainable.
+        """
         recipes = [trial.recipe for trial in self.members]
         trainings = [recipe.training for recipe in recipes]
-        first = FirstWeights(self.members, self.layout, self.program, self.data, self.device)
-        self.weights, self.mask, self.buffers = first.weights, first.mask, first.buffers
+        self.perturbation = Perturbation(self.members, self.data, self.layout, self.device)
+        start = begin(lines, self.layout, self.program, self.data, self.perturbation)
+        self.weights, self.mask, self.buffers = start.weights, start.mask, start.buffers
+        for row, record in enumerate(self.records):
+            record.densities = start.densities(row)
         # Frozen layers are the first ones: what is trained is the tail of each row.
         self.frozen = self.layout.frozen(trainings[0].freeze)
-        self.perturbation = Perturbation(self.members, self.data, self.layout, self.device)
         self.batches = Batches(self.members, self.data, occurrences=self.perturbation.by_sample)
         self.update = update_rule(recipes, self._trained(self.weights))
         self.clipping = Clipping(trainings, self.weights)
@@ -97,11 +114,17 @@ class PackRun:
         self.means = LossMeans(self.weights, self.total, self.steps_per_epoch, by_epoch=selects)
         self.watch = Watch(trainings, self.device)
         self.selection = Selection(self.members, self.weights, self.buffers) if selects else None
+        return start.broken
 
     @property
     def done(self) -> bool:
         """Whether every trial has ended."""
-        return not self.records
+        return not self.records and not self.phases.waiting
+
+    @property
+    def progress(self) -> float:
+        """Share of the updates that are done, of all trainings."""
+        return (self.phases.number + self.step / self.total) / self.phases.total
 
     @property
     def alive(self) -> int:
@@ -118,8 +141,13 @@ class PackRun:
         """Train for about `seconds`, or to the end; an epoch's evaluation is not cut short."""
         stop = time.monotonic() + seconds
         while not self.done:
-            self._train_to(min(self._next_report(), self._next_check()), stop)
-            if self.step in (self._next_report(), self._next_check()):
+            if not self.records:
+                self._begin()
+            mark = self.phases.next_mark(self.step, self.total)
+            self._train_to(min(self._next_report(), self._next_check(), mark), stop)
+            if self.step == mark:
+                self._mark()
+            if self.records and self.step in (self._next_report(), self._next_check()):
                 self._look()
             if time.monotonic() >= stop:
                 return
@@ -128,7 +156,7 @@ class PackRun:
         """Take some updates without reporting: for timing only."""
         with torch.no_grad():
             for _ in range(min(steps, self.total - self.step)):
-                if not self.done:
+                if self.records:
                     self._one_step()
 
     def wait(self) -> None:
@@ -154,9 +182,7 @@ class PackRun:
 
     def _padded(self, rows: list[int]) -> list[int]:
         """Add silent twins of the first row, up to a width that keeps the bits."""
-        block = self.program.block if self.device.type == "cpu" else 1
-        width = max(NARROWEST, math.ceil(len(rows) / block) * block)
-        return rows + rows[:1] * (width - len(rows))
+        return padded(rows, self.program.block if self.device.type == "cpu" else 1)
 
     def _trained(self, rows: Tensor) -> Tensor:
         """Return the columns that are trained, as a view."""
@@ -165,7 +191,7 @@ class PackRun:
     def _train_to(self, event: int, stop: float) -> None:
         """Take updates until `event`, the end of all trials, or the time is up."""
         began, width = time.monotonic(), max(1, self.alive)
-        while self.step < event and not self.done:
+        while self.step < event and self.records:
             self._one_step()
             if time.monotonic() >= stop:
                 break
@@ -213,7 +239,7 @@ class PackRun:
         inputs, targets = self.data.batch(batch.rows)
         inputs = perturbation.inputs(inputs, samples, batch.occurrence, batch.epoch)
         targets = perturbation.targets(targets, samples)
-        weights = self.layout.views(perturbation.weights(self.weights, batch.number))
+        weights = self.layout.views(perturbation.weights(self.weights, batch.number, self.mask))
         way = Pass(training=True, buffers=self.buffers, dropout=perturbation.dropout(batch.number))
         losses, gradients = self.program.gradients(weights, inputs, targets, way)
         return losses, self.layout.flatten(gradients)
@@ -221,13 +247,27 @@ class PackRun:
     def _check(self) -> None:
         """Let trials that diverged leave the pack."""
         found = self.watch.diverged(self.step)
-        leaving = {row: found[row] for row in sorted(found) if row < self.alive}
+        self._leave({row: found[row] for row in sorted(found) if row < self.alive})
+
+    def _leave(self, leaving: Mapping[int, tuple[int, str]]) -> None:
+        """Close trials that diverged: row -> the updates before, and why."""
         if not leaving:
             return
         names = dict.fromkeys(final_names(self.members[0].recipe, self.observe), math.nan)
         for row, (step, why) in leaving.items():
-            self._ended.append(self.records[row].diverge(step, why, names))
+            record = self.records[row]
+            outcome = record.diverge(step, why, names)
+            self._ended += self.phases.close(record.line, outcome, None)
         self._keep([row for row in range(self.alive) if row not in leaving])
+
+    def _mark(self) -> None:
+        """Keep the networks of this update that a later round goes back to."""
+        for row, record in enumerate(self.records):
+            if self.step in record.line.wanted:
+                record.line.marks[self.step] = self._state(row)
+
+    def _state(self, row: int) -> State:
+        return State.of(row, self.weights, self.mask, self.buffers)
 
     def _keep(self, rows: list[int]) -> None:
         """Drop all other trials from the pack, changing no bit of these."""
@@ -249,7 +289,7 @@ class PackRun:
     def _look(self) -> None:
         """Report, select, and let those trials go that have reached their end."""
         self._check()
-        if self.done:
+        if not self.records:
             return
         began = time.monotonic()
         found = self._evaluate("validation").metrics("validation")
@@ -301,13 +341,14 @@ class PackRun:
         metrics |= self._at_best()
         logged = self.log.metrics(self.clipping.clips)
         weights = self.weights.cpu().numpy()
-        buffers = [buffer.flatten(1).cpu().numpy() for buffer in self.buffers.values()]
+        buffers = [one.reshape(len(one), -1).cpu().numpy() for one in self.buffers.values()]
         peak = peak_bytes(self.device)
         spent = (time.monotonic() - began) / len(rows)
         for row in rows:
             record = self.records[row]
             record.evaluation_seconds += spent
             own = {name: values[row] for name, values in metrics.items()}
+            own |= self._own_weights(weights[row])
             outcome = record.finish(
                 self.step,
                 own | logged[row],
@@ -317,8 +358,15 @@ class PackRun:
                 examples=self.batches.examples_by(self.step),
                 peak_bytes=peak,
             )
-            self._ended.append(outcome)
+            self._ended += self.phases.close(record.line, outcome, self._state(row))
         self._keep([row for row in range(self.alive) if row not in set(rows)])
+
+    def _own_weights(self, row: NDArray[np.float32]) -> dict[str, float]:
+        """Return a trial's weights as metrics, where that was asked for."""
+        if not self.observe.weights:
+            return {}
+        pairs = zip(weight_names(self.layout.parameters), row.tolist(), strict=True)
+        return {f"weight.{name}": value for name, value in pairs}
 
     def _at_best(self) -> dict[str, list[float]]:
         """Return test metrics of the weights that validation chose."""

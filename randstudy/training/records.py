@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randstudy.outcomes import Outcome
+from randstudy.training.phases import Line
 from randstudy.trials import Trial
 
 PLAIN = ("train_loss", "validation_loss", "test_loss", "validation_accuracy", "test_accuracy")
@@ -30,7 +31,7 @@ def digest(weights: Sequence[NDArray[np.float32]]) -> str:
 class Record:
     """The growing record of one trial; `finish` or `diverge` turns it into an outcome."""
 
-    trial: Trial
+    line: Line
     provenance: Mapping[str, str]
     steps: list[int] = field(default_factory=list)
     epochs: list[float] = field(default_factory=list)
@@ -39,6 +40,12 @@ class Record:
     evaluation_seconds: float = 0.0
     measured: dict[str, float] = field(default_factory=dict)
     best_test: dict[str, float] = field(default_factory=dict)
+    densities: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> Trial:
+        """The trial that this is a training of; others may share it."""
+        return self.line.trial
 
     def report(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Add one evaluation."""
@@ -77,7 +84,7 @@ class Record:
             "finished",
             "",
             step,
-            {**metrics, **self._test_selected()},
+            {**metrics, **self._test_selected(), **self.densities},
             predictions=predictions,
             logits=logits,
             digest=digest(weights),

@@ -1,0 +1,48 @@
+"""A function that changes training inputs, as augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from randstudy.own.functions import OwnPart
+from randstudy.parts import Part
+from randstudy.tasks import TaskShape
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnChange(Part, kind="augmentation"):
+    """Something of one's own that is done to a batch of training inputs."""
+
+    def change(self, inputs: torch.Tensor, generator: torch.Generator) -> Any:
+        """Return other inputs (B, *shape) for inputs (B, *shape) of one trial."""
+        raise NotImplementedError
+
+    def misfits(self, shape: TaskShape) -> list[tuple[str, str]]:
+        """Return (field, message) where it cannot be done to such inputs."""
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnAugmentation(OwnPart, OwnChange):
+    """What somebody's function makes of inputs (B, *shape), a torch tensor.
+
+    The second thing that it is handed is a ``torch.Generator`` of the `augment` stream, another one
+    for each trial and batch; all draws must come from it.
+    """
+
+    given: ClassVar[int] = 2
+
+    def change(self, inputs: torch.Tensor, generator: torch.Generator) -> Any:
+        """Call the function."""
+        return self.call_watched(inputs, generator)
+
+    def misfits(self, shape: TaskShape) -> list[tuple[str, str]]:
+        """Try the function on made-up examples."""
+        from randstudy.training.own_augmentation import problem
+
+        found = problem(self, shape)
+        return [("", found)] if found else []

@@ -13,19 +13,24 @@ from collections.abc import Iterator
 from dataclasses import MISSING
 from pathlib import Path
 
+from randstudy.augment import Augment
 from randstudy.canonical import minimal
 from randstudy.comparison import Comparison
 from randstudy.expectation import describe, is_part, members
 from randstudy.fields import Setting, alias_target, aliases, settings
 from randstudy.header import Evaluation, Header, Resources, Tracking
 from randstudy.inits import Init
+from randstudy.losses import Loss
 from randstudy.models import Model
+from randstudy.noise import Noise
 from randstudy.optimizers import Optimizer
 from randstudy.parts import Part
 from randstudy.pruning import Pruning
-from randstudy.recipe import Recipe, Training
+from randstudy.recipe import Recipe, Stopping, Training
+from randstudy.schedules import Schedule
 from randstudy.schema import schema
 from randstudy.schemes import Scheme
+from randstudy.splits import Splitting
 from randstudy.tasks import Data
 
 PAGE = Path(__file__).with_name("study-file.md")
@@ -34,7 +39,10 @@ DESIGN = ("factors", "arms", "design", "cells", "exclude", "replicates", "fixed"
 SECTIONS: dict[str, type] = {
     "header": Header,
     "recipe": Recipe,
+    "augment": Augment,
+    "noise": Noise,
     "training": Training,
+    "stopping": Stopping,
     "compare": Comparison,
     "evaluation": Evaluation,
     "resources": Resources,
@@ -43,10 +51,13 @@ SECTIONS: dict[str, type] = {
 KINDS: dict[str, type[Part]] = {
     "scheme": Scheme,
     "data": Data,
+    "split": Splitting,
     "model": Model,
     "init": Init,
     "pruning": Pruning,
+    "loss": Loss,
     "optimizer": Optimizer,
+    "schedule": Schedule,
 }
 
 

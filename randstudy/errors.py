@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+LONGEST = 200
+"""Characters of a field's name that are shown; a file may hold any key."""
+
+
+def _legible(text: str) -> str:
+    """Write out what a file may hold and a terminal would obey, such as escapes."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
 class RandstudyError(Exception):
     """Anything that ends a command with one clear message and no traceback."""
 
@@ -24,7 +33,8 @@ class Problem:
     def __str__(self) -> str:
         """Render as ``file:line: field: message``, leaving out what is not known."""
         where = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        return ": ".join(part for part in (where, self.field, self.message) if part)
+        field = f"{self.field[:LONGEST]}…" if len(self.field) > LONGEST else self.field
+        return _legible(": ".join(part for part in (where, field, self.message) if part))
 
 
 class StudyError(RandstudyError):

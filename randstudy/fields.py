@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from functools import cache
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from randstudy.errors import RandstudyError
 from randstudy.expectation import fits, is_part, members, mismatch, show
 from randstudy.nearest import suggestion
 from randstudy.parts import Part, Range
-from randstudy.places import FieldPath
+from randstudy.places import FieldPath, dotted
 from randstudy.registry import UnknownPartError, part_named, written_name
 
 FAULT: Final = object()
@@ -44,6 +45,22 @@ class Finding:
     missing: bool = False
 
 
+MOST_FINDINGS = 200
+"""Problems after which nothing more is read: nobody mends more at a time, and each may take
+milliseconds to look for what was meant."""
+
+
+class TooManyFindingsError(RandstudyError):
+    """A study with so many problems that reading has stopped; `entries` are those found."""
+
+    def __init__(self, entries: Sequence[Finding]) -> None:
+        self.entries = entries
+        first = entries[0]
+        super().__init__(
+            f"{len(entries)} problems and more; the first: {dotted(first.path)}: {first.message}"
+        )
+
+
 @dataclass
 class Findings:
     """Problems in the order in which they were found."""
@@ -51,8 +68,16 @@ class Findings:
     entries: list[Finding] = field(default_factory=list)
 
     def add(self, path: FieldPath, message: str, *, missing: bool = False) -> Any:
-        """Note a problem and return FAULT."""
+        """Note a problem and return FAULT.
+
+        Raises
+        ------
+        TooManyFindingsError
+            There are as many as anybody will read.
+        """
         self.entries.append(Finding(path, message, missing))
+        if len(self.entries) >= MOST_FINDINGS:
+            raise TooManyFindingsError(self.entries)
         return FAULT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randstudy.errors import RandstudyError
+from randstudy.numerics import prepare_environment
 
 Metric = Callable[[NDArray[np.float32], NDArray[Any]], float]
 """Takes outputs and targets (n,) of one trial's examples; returns a number.
@@ -26,9 +28,11 @@ def metric_named(name: str) -> Metric:
         When it cannot be imported or called.
     """
     module, _, attribute = name.partition(":")
+    if "torch" not in sys.modules:
+        prepare_environment()  # in case the module imports torch
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (a module of somebody's own may raise anything)
         raise RandstudyError(f"the metric {name[:60]!r} cannot be imported: {error}") from None
     if not callable(found):
         raise RandstudyError(f"the metric {name[:60]!r} is no function")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from randstudy.errors import at
+from randstudy.errors import LONGEST, at
 from randstudy.fieldnames import UnknownFieldError, place, resolve, resolve_field
 from randstudy.fields import Findings, settings
 from randstudy.handover import sections
@@ -35,7 +35,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
 
 
 def _set(document: Document, written: str) -> Document:
-    source = f"--set {written}"
+    source = f"--set {written if len(written) <= LONGEST else f'{written[:LONGEST]}…'}"
     name, equals, text = written.partition("=")
     name = name.strip()
     if not equals or not name:

@@ -11,7 +11,7 @@ from randstudy.handover import HandedRecipe, Setup
 from randstudy.losses import Loss
 from randstudy.models import Model
 from randstudy.noise import Noise
-from randstudy.optimizers import Adam, AdamW, Optimizer, Sgd
+from randstudy.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
 from randstudy.pruning import GraspPruning
 from randstudy.recipe import Recipe
 from randstudy.splits import Splitting
@@ -25,6 +25,9 @@ USUAL = 32
 
 HANDED = 8
 """Most trials that a worker is given at once for a function of somebody's own."""
+
+MOMENTS: dict[type[Optimizer], int] = {Sgd: 1, Adam: 2, AdamW: 2, RmsProp: 3}
+"""Numbers that an update rule keeps for each weight, at most."""
 
 FLOAT, INDEX = 4, 8
 """Bytes of a float32 and of an int64."""
@@ -112,14 +115,15 @@ def _order(recipe: Recipe) -> str:
 def bytes_per_trial(recipe: Recipe) -> int:
     """Estimate the memory that one more trial adds to a pack, from above.
 
-    Weights, gradient and its pieces, mask, optimizer state; activations and their gradients for a
-    batch or an evaluation chunk, and those of the loss; row numbers of all splits, and of an epoch
-    in the making.
+    Weights, gradient and its pieces, mask, optimizer state, the weights that validation chose;
+    activations and their gradients for a batch or an evaluation chunk, and those of the loss; row
+    numbers of all splits, and of an epoch in the making; what augmentation, noise and dropout draw.
     """
     shape, sizes = recipe.data.shape(), recipe.sizes
     parameters = recipe.model.parameters(shape)
     size = sum(parameter.size for parameter in parameters)
-    moments = 2 if isinstance(recipe.training.optimizer, Adam | AdamW) else 1
+    moments = MOMENTS.get(type(recipe.training.optimizer), 1)
+    moments += recipe.training.stopping is not None
     inputs = math.prod(shape.inputs)
     layers = recipe.model.activations(shape)
     pruning = recipe.pruning
@@ -133,7 +137,20 @@ def bytes_per_trial(recipe: Recipe) -> int:
     carried = 6 + moments if pruning.trainings > 1 else 0
     # Standardised by its own training rows, a trial may need a table of its own.
     table = recipe.data.sizes().total * inputs if recipe.data.standardized else 0
-    return FLOAT * ((5 + moments + carried) * size + activations + table) + INDEX * rows
+    held = (5 + moments + carried) * size + activations + table + _drawn(recipe, size, layers)
+    return FLOAT * held + INDEX * rows
+
+
+def _drawn(recipe: Recipe, size: int, layers: int) -> int:
+    """Return the floats that augmentation, noise and dropout take, from above."""
+    noise, inputs = recipe.noise, math.prod(recipe.data.shape().inputs)
+    streams = recipe.streams()
+    total = 2 * recipe.batch * inputs if "augment" in streams else 0
+    total += recipe.batch * inputs if noise.inputs else 0
+    total += size * (bool(noise.weights) + bool(noise.gradients))
+    total += recipe.data.sizes().total if noise.labels else 0
+    # Two bytes a unit, drawn for up to 64 steps at once.
+    return total + (32 * recipe.batch * layers if "dropout" in streams else 0)
 
 
 def widest(recipe: Recipe, memory: int) -> int:

@@ -16,7 +16,15 @@ from randstudy.errors import Problem, RandstudyError, StudyError
 from randstudy.exclusions import read_exclusions
 from randstudy.factors import Combination
 from randstudy.fieldnames import UnknownFieldError, catalog, resolve
-from randstudy.fields import FAULT, Finding, Findings, section, settings
+from randstudy.fields import (
+    FAULT,
+    MOST_FINDINGS,
+    Finding,
+    Findings,
+    TooManyFindingsError,
+    section,
+    settings,
+)
 from randstudy.handover import FIELD, grammar, misdeclared, sections
 from randstudy.header import Header, metrics
 from randstudy.metrics import metric_named
@@ -58,6 +66,14 @@ def read_study(document: Document) -> Reading:
     StudyError
         With all problems of one stage (the file's fields, or else its cells), in the file's order.
     """
+    try:
+        return _read(document)
+    except TooManyFindingsError as error:
+        _refuse(document, error.entries)
+        raise
+
+
+def _read(document: Document) -> Reading:
     found = Findings()
     value = document.value
     keys = [*settings(Header), *settings(Recipe), FIELD, *DESIGN]
@@ -297,7 +313,7 @@ def _check_idle(replicates: Replicates, consumed: set[str], found: Findings) -> 
                   f"training; streams consumed: {there}")  # fmt: skip
 
 
-def _refuse(document: Document, findings: list[Finding]) -> None:
+def _refuse(document: Document, findings: Sequence[Finding]) -> None:
     """Raise StudyError for what was found, in the order of the file."""
     if not findings:
         return
@@ -308,6 +324,7 @@ def _refuse(document: Document, findings: list[Finding]) -> None:
         problems[Problem(finding.message, field, place.line, place.file)] = None
     listed = sorted(problems, key=lambda one: one.line if one.line is not None else math.inf)
     if len(listed) > MOST_PROBLEMS:
-        more = Problem(f"and {len(listed) - MOST_PROBLEMS} more problems", file=document.file)
+        count = "" if len(findings) >= MOST_FINDINGS else f"{len(listed) - MOST_PROBLEMS} "
+        more = Problem(f"and {count}more problems", file=document.file)
         listed = [*listed[:MOST_PROBLEMS], more]
     raise StudyError(*listed)

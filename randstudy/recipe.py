@@ -273,9 +273,17 @@ class Recipe:
         if self.lr_scale == 1:
             found |= {"lr_scaling": "none", "lr_batch": LR_BATCH}
         found["accumulate"] = self.accumulate
+        if training.freeze != "none" and self._one_layer:
+            found["freeze"] = "none"
         if training.epochs is None:
             found |= self._budget()
         return differing(training, found)
+
+    @property
+    def _one_layer(self) -> bool:
+        """Whether the network's last layer is its only one."""
+        parameters = self.model.parameters(self.data.shape())
+        return sum(parameter.role == "weight" for parameter in parameters) == 1
 
     def _budget(self) -> dict[str, Any]:
         """Return the same budget in epochs where it is whole, else in steps."""

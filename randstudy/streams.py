@@ -70,7 +70,7 @@ def key(seed: int, stream: str, replicate: int) -> Key:
 
 
 def design_key(seed: int, name: str) -> Key:
-    """Return the key from which a study draws points of a factor; no trial's stream shares its bits.
+    """Return the key from which a study draws points of a factor; it shares no bits with streams.
 
     Parameters
     ----------

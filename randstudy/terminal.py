@@ -194,9 +194,25 @@ def variance(answer: Answer, width: int = WIDTH) -> str:
         ["levels", *map(str, table["levels"])],
     ]
     body = laid_out([["source", *map(str, table["source"])]], right, width)
+    body += _by_cell(answer, width)
     methods = [f"Method: {method}." for method in dict.fromkeys(table["method"]) if method]
     notes = [capital(f"{note}.") for note in dict.fromkeys(table["note"]) if note]
     return "\n".join([*lines, "", body, "", *(wrapped(one, width) for one in [*methods, *notes])])
+
+
+def _by_cell(answer: Answer, width: int) -> str:
+    """Write the share of each source alone in each cell by itself, where there are a few cells."""
+    table = answer.variance_by_cell
+    if not len(table):
+        return ""
+    alone = table[table["order"] == 1]
+    cells = alone["cell"].where(~alone["cell"].duplicated(), "")
+    left = [["cell by itself", *map(str, cells)], ["source", *map(str, alone["source"])]]
+    right = [
+        ["share", *map(percent, alone["share"])],
+        ["95 % interval", *_shares(alone, "low", "high")],
+    ]
+    return "\n\n" + laid_out(left, right, width)
 
 
 def _shares(table: pd.DataFrame, low: str, high: str) -> list[str]:

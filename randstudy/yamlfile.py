@@ -125,4 +125,12 @@ def _syntax(error: yaml.YAMLError, text: str, file: str | None) -> StudyError:
     reason = error.problem or "cannot be parsed"
     if "mapping values are not allowed" in reason:
         reason += " (text with a colon in it needs quotes)"
-    return at(file, number + 1, "", f"is not YAML: {reason}")
+    return at(file, number + 1, "", f"is not YAML: {reason}{_begun(error, number)}")
+
+
+def _begun(error: yaml.MarkedYAMLError, number: int) -> str:
+    """Say what was being read, and where it began, when that is in another line."""
+    began = None if error.context_mark is None else error.context_mark.line
+    if began is None or began == number or not error.context:
+        return ""
+    return f" {error.context} from line {began + 1}"

@@ -38,6 +38,9 @@ from randstudy.analysis.winners import winners
 from randstudy.analysis.words import counted
 from randstudy.errors import DataError, RandstudyError
 
+MOST_BY_CELL = 12
+"""Most cells whose variance is split one by one."""
+
 MOST_MATRIX = 30
 """Cells up to which each is held against each other."""
 
@@ -231,6 +234,18 @@ class Answer:
     def variance(self) -> pd.DataFrame:
         """Which luck: variance by source."""
         return variance(self.layout)
+
+    @cached_property
+    def variance_by_cell(self) -> pd.DataFrame:
+        """Which luck in each cell by itself; empty but for a few cells with crossed streams."""
+        count = len(self.layout.cells)
+        if len(self.layout.axes) < 2 or not 1 < count <= MOST_BY_CELL:
+            return pd.DataFrame()
+        tables = [
+            variance(self.layout.select([index])).assign(cell=cell)
+            for index, cell in enumerate(self.layout.cells["cell"])
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     @cached_property
     def effects(self) -> pd.DataFrame:

@@ -45,9 +45,18 @@ def luck(answer: Answer) -> list[str]:
     return said + _noise(answer)
 
 
+FEW, MENTIONED = 7, 0.02
+"""Up to so many sources are all told; of more, interactions only from this share on."""
+
+
 def _sources(random: pd.DataFrame) -> str:
-    """Say the share of each stream and of each interaction."""
-    found = [_share(row) for row in records(random) if math.isfinite(row["share"])]
+    """Say the share of each stream and of each interaction, small ones of many together."""
+    rows = [row for row in records(random) if math.isfinite(row["share"])]
+    told = [row for row in rows if row["order"] == 1 or abs(row["share"]) >= MENTIONED]
+    found = [_share(row) for row in (rows if len(rows) <= FEW else told)]
+    rest = [] if len(rows) <= FEW else [row["share"] for row in rows if row not in told]
+    if rest:
+        found.append(f"{percent(math.fsum(rest))} is the other {len(rest)} interactions")
     return f"Of the variance between trainings of one cell, {listed(found)}."
 
 

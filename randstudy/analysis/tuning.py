@@ -38,15 +38,14 @@ class Tuned:
         """Say how two levels were tuned."""
         if not self.told:
             return ""
-        roles = self.layout.roles
-        on = (
-            "validation"
-            if roles.selection != roles.metric
-            else "the metric compared, so flattered,"
-        )
+        roles, names = self.layout.roles, " and ".join(self.names)
         sides = "; ".join(self.told[one] for one in (level, reference))
+        if SELECTION not in self.layout.cells:
+            return f"{names} as listed first, untuned: no validation metric to choose by ({sides})"
+        same = roles.selection == roles.metric
+        on = "the metric compared, so flattered," if same else "validation"
         more = ", more settings flatter" * (self.counts[level] != self.counts[reference])
-        return f"{' and '.join(self.names)} tuned on {on} within each level ({sides}{more})"
+        return f"{names} tuned on {on} within each level ({sides}{more})"
 
 
 def within(factor: str, nested: Mapping[str, str]) -> tuple[str, ...]:
@@ -72,11 +71,11 @@ def tuned(layout: Layout, factor: str) -> Tuned:
     which fewer did, and then one that stands beside fewer levels of the other factors; of equal
     ones the first in the study's order wins.
 
-    Where nothing is nested in the factor, or no validation metric is known, the layout is returned
-    as it is.
+    Where nothing is nested in the factor, the layout is returned as it is. Without any validation
+    metric the first setting that diverged least stands for each level, and is called untuned.
     """
     names = within(factor, dict(layout.roles.nested))
-    if not names or SELECTION not in layout.cells:
+    if not names:
         return Tuned(layout, {}, {})
     cells = layout.cells
     settings = list(cells[list(names)].itertuples(index=False, name=None))
@@ -104,7 +103,7 @@ def _rank(layout: Layout, rows: list[int]) -> tuple[int, int, float]:
     """Return what a setting is judged by, the smaller the better."""
     cells = layout.cells.iloc[rows]
     lost = int(cells[["diverged", "no_value"]].to_numpy().sum())
-    scores = cells[SELECTION].to_numpy(float)
+    scores = cells[SELECTION].to_numpy(float) if SELECTION in cells else np.full(1, np.nan)
     if not np.isfinite(scores).all():
         return lost, -len(rows), math.inf
     mean = float(scores.mean())

@@ -358,7 +358,8 @@ class PackRun:
                 examples=self.batches.examples_by(self.step),
                 peak_bytes=peak,
             )
-            self._ended += self.phases.close(record.line, outcome, self._state(row))
+            state = self._state(row) if record.line.goes_on else None
+            self._ended += self.phases.close(record.line, outcome, state)
         self._keep([row for row in range(self.alive) if row not in set(rows)])
 
     def _own_weights(self, row: NDArray[np.float32]) -> dict[str, float]:

@@ -74,6 +74,11 @@ class Line:
         return trial.recipe.pruning.trainings == self.number + 1
 
     @property
+    def goes_on(self) -> bool:
+        """Whether another training follows for some trial."""
+        return not all(map(self.ends, self.trials))
+
+    @property
     def wanted(self) -> set[int]:
         """Updates whose weights some later round returns to."""
         if self.number:

@@ -101,7 +101,7 @@ class Record:
             self.best_test[name] = better(self.best_test.get(name, value), value)
 
     def _test_selected(self) -> dict[str, float]:
-        """Return the best that was seen on test examples, which flatters, under names that say so."""
+        """Return the best that was seen on test examples, under names that say so."""
         return {f"{name}_test_selected": value for name, value in self.best_test.items()}
 
     def _outcome(

@@ -179,10 +179,13 @@ def test_what_is_nested_elsewhere_is_averaged_as_ever() -> None:
     assert plain["estimate"] == found["estimate"]
 
 
-def test_without_a_validation_metric_nothing_is_tuned() -> None:
-    given = layout(frame(), selection=None)
-    assert tuned(given, "optimizer").layout is given
-    assert not len(compare(given, factor="optimizer"))
+def test_without_a_validation_metric_the_first_setting_stands_untuned() -> None:
+    found = row(frame().drop(columns="validation_accuracy"))
+    told = "lr as listed first, untuned: no validation metric to choose by (0.001 of 3; 0.1 of 2)"
+    assert found["tuned"] == told
+    assert found["tuned"] == row(frame(), selection=None)["tuned"]
+    plain = layout(frame())
+    assert tuned(plain, "init").layout is plain
 
 
 def test_a_frame_knows_what_is_nested() -> None:

@@ -8,7 +8,7 @@ keys are refused, so that a file says what it seems to say and cannot grow when 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,10 @@ def parse(text: str, file: str | None = None) -> Document:
 
 def parse_value(text: str, source: str) -> Any:
     """Read one YAML value, such as the right side of ``--set``; `source` is what errors name."""
-    return _compose(text, source)[0]
+    try:
+        return _compose(text, source)[0]
+    except StudyError as error:
+        raise StudyError(*(replace(one, line=None) for one in error.problems)) from None
 
 
 def _text(path: Path) -> str:

@@ -100,7 +100,7 @@ SETS = [
     case("a field that is not there", "", "", "did you mean", sets=("momentun=1",)),
     case("an open list", "", "", "is not YAML", sets=("widths=[64",)),
     case("an alias set", "", "", "is an alias", sets=("seed=*a",)),
-    case("a deep value", "", "", "20 deep", sets=(f"seed={'[' * 5000}",)),
+    case("a deep value", "", "[0]", "20 deep", sets=(f"seed={'[' * 5000}",)),
     case("a wrong type set", "", "training.lr", "got the text 'fast'", sets=("lr=fast",)),
     case("a path with a hole", "", "", "no field", sets=("training..lr=1",)),
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from randstudy.recipe import Training
 
-CHECK_EVERY = {"cpu": 1, "cuda": 32}
+CHECK_EVERY = {"cpu": 16, "cuda": 32}
 """Updates between looks for divergence. A look waits for a GPU; what a trial did after the update
 at which it diverged is dropped, so the number changes no outcome."""
 

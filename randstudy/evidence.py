@@ -27,6 +27,7 @@ from randstudy.factors import Factor, level_text, nested_within
 from randstudy.frame import Frame, load
 from randstudy.handover import FIELD
 from randstudy.ledger import Ledger
+from randstudy.recipe import Recipe
 from randstudy.splits import Splitting
 from randstudy.study import Study
 from randstudy.targets import targets
@@ -244,15 +245,28 @@ def _varies(axes: tuple[Factor, ...], section: str) -> bool:
 
 
 def _resampled(study: Study) -> float | None:
-    """Return examples measured over training examples, where `split` redraws one data set."""
-    cells = _data_cells(study)
+    """Return what `split` redraws over what it leaves, for the correction of Nadeau and Bengio."""
     measured = "validation" if study.metric.startswith("validation") else "test"
-    ratios = {
-        getattr(cell.recipe.sizes, measured) / cell.recipe.sizes.train
-        for cell in cells
-        if cell.recipe.split.redraws(cell.recipe.data) and "data" not in cell.recipe.streams()
-    }
-    return max(ratios, default=None)
+    ratios = [
+        _redrawn(cell.recipe, measured)
+        for cell in _data_cells(study)
+        if "data" not in cell.recipe.streams()
+    ]
+    return max(ratios) if any(ratios) else None
+
+
+def _redrawn(recipe: Recipe, measured: str) -> float:
+    """Return examples measured over training examples, where another replicate measures others.
+
+    Where it only trains on another part of the training examples, trainings share as much of
+    what they learn from as the part is large: the correlation f makes the ratio f / (1 - f).
+    """
+    split, data = recipe.split, recipe.data
+    if split.redraws(data):
+        return float(getattr(recipe.sizes, measured) / recipe.sizes.train)
+    whole = replace(split, train_size=None, imbalance=None).sizes(data).train
+    kept = recipe.sizes.train
+    return kept / (whole - kept) if "split" in split.streams() and kept < whole else 0.0
 
 
 def _caveat(study: Study) -> str:

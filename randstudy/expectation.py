@@ -89,6 +89,6 @@ def show(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):
-        return "a list"
+        return "a list" if value else "an empty list"
     text = f"the text {value!r}" if isinstance(value, str) else f"{value!r}"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -128,7 +128,7 @@ def read_level(
         known = written if value is FAULT else minimal(value, kind)
         identity = canonical_json({"level": known})
         return Level(written, identity, (Change(entry.target, plain, path),))
-    found.entries += attempts[0].entries
+    found.extend(attempts[0].entries)
     return None
 
 

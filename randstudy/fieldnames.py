@@ -166,6 +166,8 @@ def standing_part(kind: type[Part], default: Any, written: Any) -> type[Part] | 
     name = written.get("name") if isinstance(written, dict) else written
     if name is None:
         return type(default) if isinstance(default, Part) else None
+    if isinstance(name, str) and ":" not in name:  # asking for it would look for a similar one
+        return kind.choices.get(name)
     try:
         return part_named(kind, name) if isinstance(name, str) else None
     except UnknownPartError:

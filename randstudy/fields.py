@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from functools import cache
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
@@ -75,10 +75,14 @@ class Findings:
         TooManyFindingsError
             There are as many as anybody will read.
         """
-        self.entries.append(Finding(path, message, missing))
+        self.extend([Finding(path, message, missing)])
+        return FAULT
+
+    def extend(self, more: Iterable[Finding]) -> None:
+        """Note several problems; raises as `add` does."""
+        self.entries.extend(more)
         if len(self.entries) >= MOST_FINDINGS:
             raise TooManyFindingsError(self.entries)
-        return FAULT
 
 
 def settings(owner: type) -> dict[str, Setting]:

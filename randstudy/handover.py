@@ -7,7 +7,6 @@ they treat any other field. Free of torch.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import keyword
 import sys
@@ -18,8 +17,8 @@ from typing import Annotated, Any
 
 from randstudy.digests import NAMED
 from randstudy.errors import RandstudyError
+from randstudy.importing import UnimportableError, module_of
 from randstudy.nearest import suggestion
-from randstudy.numerics import prepare_environment
 from randstudy.recipe import Recipe
 from randstudy.streams import STREAMS
 
@@ -199,7 +198,10 @@ def function_named(name: str) -> Callable[..., Any]:
     if not NAMED.fullmatch(name):
         raise HandoverError(f"{name[:60]!r} names no function; write package.module:function")
     module, _, attribute = name.partition(":")
-    home = _module(name, module)
+    try:
+        home = module_of(name)
+    except UnimportableError as error:
+        raise HandoverError(str(error)) from None
     found: Any = home
     for step in attribute.split("."):
         if not hasattr(found, step):
@@ -218,40 +220,6 @@ def function_named(name: str) -> Callable[..., Any]:
         pass
     function: Callable[..., Any] = found
     return function
-
-
-def _module(name: str, module: str) -> Any:
-    """Import a module, or say why it cannot be."""
-    if "torch" not in sys.modules:
-        prepare_environment()  # in case the module imports torch
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = error.name or module
-        where = "" if missing.split(".")[0] != module.split(".")[0] else (
-            "; a module of your own must lie in the folder in which the command is given"
-        )  # fmt: skip
-        raise HandoverError(f"{name!r} cannot be imported: no module {missing!r}{where}") from None
-    except SystemExit:
-        raise HandoverError(
-            f"{name!r} cannot be imported: {module} ends the process; put what it does as a script "
-            'under `if __name__ == "__main__":`'
-        ) from None
-    except Exception as error:  # noqa: BLE001 (a module of somebody's own may raise anything)
-        line = _line(error)
-        raise HandoverError(
-            f"{name!r} cannot be imported: {type(error).__name__}: {error}{line}"
-        ) from None
-
-
-def _line(error: Exception) -> str:
-    """Return where a module went wrong as it was imported."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None or isinstance(error, SyntaxError):
-        return ""
-    return f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})"
 
 
 def name_of(thing: Any) -> str:

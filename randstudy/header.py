@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from randstudy.parts import Range
+from randstudy.uris import misplaced
 
 Direction = Literal["maximize", "minimize"]
 
@@ -101,6 +102,11 @@ class Tracking:
 
     uri: Annotated[str | None, "MLflow tracking URI; null is mlflow.db in the store"] = None
     enabled: Annotated[bool, "false keeps the study out of MLflow"] = True
+
+    def problems(self) -> list[tuple[str, str]]:
+        """The URI means the same wherever it is read, and gives away no password."""
+        message = None if self.uri is None else misplaced(self.uri)
+        return [("uri", message)] if message else []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from randstudy import importing
 from randstudy.errors import RandstudyError
-from randstudy.numerics import prepare_environment
 
 Metric = Callable[[NDArray[np.float32], NDArray[Any]], float]
 """Takes outputs and targets (n,) of one trial's examples; returns a number.
@@ -27,13 +25,10 @@ def metric_named(name: str) -> Metric:
     RandstudyError
         When it cannot be imported or called.
     """
-    module, _, attribute = name.partition(":")
-    if "torch" not in sys.modules:
-        prepare_environment()  # in case the module imports torch
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # noqa: BLE001 (a module of somebody's own may raise anything)
-        raise RandstudyError(f"the metric {name[:60]!r} cannot be imported: {error}") from None
+        found = importing.found(name)
+    except importing.UnimportableError as error:
+        raise RandstudyError(f"the metric {error}") from None
     if not callable(found):
         raise RandstudyError(f"the metric {name[:60]!r} is no function")
 

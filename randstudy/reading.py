@@ -174,8 +174,9 @@ def _header(document: Document, found: Findings) -> Header:
             metric_named(metric)
         except RandstudyError as error:
             found.add(("evaluation", "metrics", index), str(error))
-    for field, message in header.resources.problems():
-        found.add(("resources", field), message)
+    for section_name in ("resources", "tracking"):
+        for field, message in getattr(header, section_name).problems():
+            found.add((section_name, field), message)
     return replace(header, name=name, evaluation=evaluation)
 
 
@@ -195,9 +196,9 @@ def _cells(
     exclusions = read_exclusions(written, axes.factors, variation.known, found)
     for name in settings(grammar(base)):
         _, findings = read_section(name, base)
-        found.entries += [
+        found.extend(
             one for one in findings if not (one.missing and one.path in variation.supplied)
-        ]
+        )
     return Cells(base, axes.factors, exclusions, replicates or Replicates(()), axes.grids)
 
 
@@ -271,15 +272,17 @@ def _check_metric(
 def _check_replicates(cells: Cells, repeat: int, found: Findings) -> None:
     """Refuse to vary what no cell consumes, and designs beyond counting."""
     used = list(cells.replications())
+    sizes = [(size * repeat * one.size, one.at) for one, size in used]
+    total = sum(size for size, _ in sizes)
+    if total > MOST_TRIALS:  # said before the cells are walked through
+        shown = f"{total:.1e}" if total < 10**300 else "more than 1e300"
+        message = f"asks for {shown} trainings; at most {MOST_TRIALS:.0e}"
+        found.add(max(sizes, key=lambda size: size[0])[1], message)
+        return
     consumed = _consumed(cells, {one.at: one.varied for one, _ in used})
     for replicates in {one.at: one for one, _ in used}.values():
         if replicates.at in consumed:
             _check_idle(replicates, consumed[replicates.at], found)
-    sizes = [(size * repeat * one.size, one.at) for one, size in used]
-    total = sum(size for size, _ in sizes)
-    if total > MOST_TRIALS:
-        message = f"asks for {total:.1e} trainings; at most {MOST_TRIALS:.0e}"
-        found.add(max(sizes, key=lambda size: size[0])[1], message)
 
 
 def _consumed(

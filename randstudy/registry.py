@@ -5,11 +5,8 @@ What such a name finds is a class of a part, or a function that becomes one (`ra
 
 from __future__ import annotations
 
-import importlib
-import sys
-
+from randstudy import importing
 from randstudy.nearest import suggestion
-from randstudy.numerics import prepare_environment
 from randstudy.own import OwnPartError, part_from
 from randstudy.parts import Part
 
@@ -44,13 +41,10 @@ def written_name(part: type[Part]) -> str:
 
 def _imported(kind: type[Part], name: str) -> type[Part]:
     """Import a part of one's own."""
-    module, _, attribute = name.partition(":")
-    if "torch" not in sys.modules:
-        prepare_environment()  # in case the module imports torch
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # noqa: BLE001 (a module of somebody's own may raise anything)
-        raise UnknownPartError(f"{name[:60]!r} cannot be imported: {error}") from None
+        found = importing.found(name)
+    except importing.UnimportableError as error:
+        raise UnknownPartError(str(error)) from None
     if isinstance(found, type) and issubclass(found, kind) and found is not kind:
         return found
     try:

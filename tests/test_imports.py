@@ -56,6 +56,8 @@ LAYERS = [
         "numerics",
         "sealed",
         "reports",
+        "uris",
+        "importing",
     },
     {"analysis"},
     {

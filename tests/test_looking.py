@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ from randstudy.analysis.looks import Look, spent
 from randstudy.analysis.verdicts import Verdict, standing
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
-from randstudy.evidence import earlier, gather
+from randstudy.evidence import _redrawn, earlier, gather
 from randstudy.frame import load
 from randstudy.ledger import Ledger, new_attempt
 from randstudy.looking import answer, remember
 from randstudy.outcomes import Outcome
+from randstudy.recipe import Recipe, Training
+from randstudy.splits import Given
 from randstudy.study import Study
+from randstudy.tasks import LinearRegression
 from tests.analysis.answers import answer_of
 from tests.analysis.frames import one_stream
 
@@ -436,6 +440,17 @@ def test_every_design_has_an_answer(tmp_path: Path, changes: dict[str, Any]) -> 
     assert len(found.compare) == (asked.compare is not None)
     for name in ("explored", "effects", "importance", "interactions", "power", "curves"):
         assert getattr(found, name) is not None
+
+
+def test_parts_of_the_training_examples_are_corrected_for_what_they_share() -> None:
+    """A quarter of them: two trainings share as much, and the test examples are always the same."""
+    training = Training(lr=0.01, batch_size=5, epochs=1)
+    line = Recipe(data=LinearRegression(train=80), training=training)
+    assert _redrawn(line, "test") == 0
+    assert _redrawn(replace(line, split=Given(train_size=20)), "test") == 20 / 60
+    assert _redrawn(Recipe(training=training), "test") == 360 / 1077
+    kept = Recipe(split=Given(train_size=200), training=training)
+    assert _redrawn(kept, "validation") == 360 / 200
 
 
 def test_splits_of_one_data_set_are_corrected_for(tmp_path: Path) -> None:

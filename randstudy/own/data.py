@@ -154,8 +154,8 @@ def _joined(name: str, pairs: list[Any], *, classes: int, split: bool) -> Arrays
     count = classes or int(whole.max()) + 1
     if whole.min() < 0 or whole.max() >= count or count < 2:
         raise DataError(
-            f"{name}: classes are {whole.min()} to {whole.max()}; they should be 0 to K - 1 with "
-            f"K = {count} at least 2; numbers to predict are floats"
+            f"{name}: classes are {whole.min()} to {whole.max()}; they should be 0 to K - 1, two "
+            "or more; numbers to predict are floats"
         )
     return Arrays(inputs, whole, count, sizes)
 

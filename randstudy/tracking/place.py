@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from randstudy.errors import RandstudyError
-
-WEB = ("http", "https")
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+from randstudy.uris import WEB, misplaced
 
 # MLflow's own defaults block a caller for minutes on a server that is down, and send telemetry.
 # Retries are ours: after an error all runs are read again, which a blind retry of "create" cannot.
@@ -61,32 +58,8 @@ def place(store: Path, uri: str | None) -> Place:
     if uri is None:
         own = store / "mlflow.db"
         return Place(f"sqlite:///{own}", own, store / "mlartifacts")
-    _check(uri)
+    problem = misplaced(uri)
+    if problem:
+        raise RandstudyError(f"tracking.uri: {problem}")
     web = urlsplit(uri).scheme in WEB
     return Place(uri, None, None if web else store / "mlartifacts")
-
-
-def _check(uri: str) -> None:
-    parts = urlsplit(uri)
-    dialect = parts.scheme.split("+")[0]
-    if dialect not in (*WEB, *DATABASES):
-        raise RandstudyError(
-            f"tracking.uri: {redacted(uri)!r} is not a place for runs; give http(s)://host:port, "
-            "sqlite:////absolute/path.db or postgresql://host/database"
-        )
-    if parts.password is not None:
-        raise RandstudyError(
-            f"tracking.uri: {redacted(uri)!r} holds a password, and study files are shared; put "
-            "it into the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for "
-            "a server, PGPASSWORD for PostgreSQL"
-        )
-    if dialect == "sqlite" and not re.match(r"sqlite(\+\w+)?:////", uri):
-        raise RandstudyError(
-            f"tracking.uri: {uri!r} is relative to wherever it is read; give "
-            "sqlite:////absolute/path.db, with four slashes"
-        )
-
-
-def redacted(uri: str) -> str:
-    """Return a URI without its user and password."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)

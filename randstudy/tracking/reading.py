@@ -16,8 +16,9 @@ import pandas as pd
 
 from randstudy.errors import RandstudyError
 from randstudy.nearest import suggestion
-from randstudy.tracking.place import ENVIRONMENT, redacted
+from randstudy.tracking.place import ENVIRONMENT
 from randstudy.tracking.records import CELL, KIND, PARENT, TRIAL
+from randstudy.uris import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from randstudy.errors import RandstudyError
 from randstudy.study import Study
-from randstudy.tracking.place import ENVIRONMENT, WEB, place
+from randstudy.tracking.place import ENVIRONMENT, place
+from randstudy.uris import WEB
 
 HOST = "127.0.0.1"
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from tests.malformed.case import case
 
-FACTORS_OF_90_000 = f"factors: {{batch_size: [{', '.join(map(str, range(90_000)))}]}}  # !"
-WRONG_90_000 = f"factors: {{init: [{', '.join(f'scheme{n}' for n in range(90_000))}]}}  # !"
+FACTORS_OF_20_000 = f"factors: {{batch_size: [{', '.join(map(str, range(20_000)))}]}}  # !"
+WRONG_20_000 = f"factors: {{init: [{', '.join(f'scheme{n}' for n in range(20_000))}]}}  # !"
+NUMBERS = f"[{', '.join(str(n / 1001) for n in range(1, 1001))}]"
+MANY = (
+    f"factors: {{lr: {NUMBERS}, momentum: {NUMBERS}, rate: {NUMBERS}, clip_norm: {NUMBERS}}}\n"
+    "replicates: 10  # !"
+)
 DRAWN = "design: {name: random, cells: 4}\n"
-LINE = "data: {name: linear_regression, train: 30}\n"
+LINE = "data: {name: linear_regression, train: 300}\n"
 
 HEADER = [
     case("a name that is a path", "name: ../mine  # !", "name", "cannot name a study"),
@@ -17,7 +22,7 @@ HEADER = [
     case("a seed with a fraction", "seed: 1.5  # !", "seed", "expected a whole number"),
     case("true for a seed", "seed: true  # !", "seed", "expected a whole number, got true"),
     case("text for a seed", "seed: '1'  # !", "seed", "got the text '1'"),
-    case("a seed of 300 digits", f"seed: {'9' * 300}  # !", "seed", "must be at most"),
+    
     case("a seed of 5,000 digits", f"seed: {'9' * 5000}  # !", "seed", "expected a whole number"),
     case("no repeat", "repeat: 0  # !", "repeat", "0 must be at least 1"),
     case("too often", "repeat: 1000000000000  # !", "repeat", "at most 2.14748e+09"),
@@ -104,7 +109,7 @@ FACTORS = [
         "factors.training.lr",
         "sets the same field as lr",
     ),
-    case("no levels", "factors: {lr: []}  # !", "factors.lr", "expected a list of levels"),
+    case("no levels", "factors: {lr: []}  # !", "factors.lr", "got an empty list"),
     case("nothing for levels", "factors: {lr: }  # !", "factors.lr", "expected a list of levels"),
     case("one level alone", "factors: {lr: 0.1}  # !", "factors.lr", "write [0.1]"),
     case("text as a number", "factors: {lr: ['0.1']}  # !", "factors.lr[0]", "the text '0.1'"),
@@ -132,18 +137,9 @@ FACTORS = [
     ),
     case("a section", "factors: {training: [{lr: 1}]}  # !", "factors.training", "whole section"),
     case("the seed", "factors: {seed: [1, 2]}  # !", "factors.seed", "no field 'seed'"),
-    case("ninety thousand levels", FACTORS_OF_90_000, "factors.batch_size[0]", "0 must be at least"),
-    case("ninety thousand strangers", WRONG_90_000, "factors.init[0]", "no init is called"),
-    case(
-        "more cells than can be",
-        "factors:  # !\n"
-        f"  lr: [{', '.join(str(n / 1000) for n in range(1, 10_001))}]\n"
-        f"  momentum: [{', '.join(str(n / 10_001) for n in range(10_000))}]\n"
-        f"  weight_decay: [{', '.join(str(n / 1000) for n in range(10_000))}]\n"
-        "replicates: 10",
-        "replicates",
-        "at most 1e+12",
-    ),
+    case("twenty thousand levels", FACTORS_OF_20_000, "factors.batch_size[0]", "0 must be at least"),
+    case("twenty thousand strangers", WRONG_20_000, "factors.init[0]", "no init is called"),
+    case("more cells than can be", MANY, "replicates", "asks for 1.0e+13 trainings; at most 1e+12"),
 ]
 
 NESTED = [
@@ -153,7 +149,7 @@ NESTED = [
         "factors.lr.in",
         "'optimiser' is no factor",
     ),
-    case("nested in itself", "factors: {lr: {in: lr, levels: {a: [1]}}}  # !", "factors.lr.in", ""),
+    case("nested in itself", "factors: {lr: {in: lr, levels: {a: [1]}}}  # !", "factors.lr.in", "nested in each other"),
     case(
         "nested in a stranger's level",
         "factors: {optimizer: [sgd, adam], lr: {in: optimizer, levels: {adma: [1]}}}  # !",
@@ -189,7 +185,7 @@ DESIGNS = [
     case("nothing to draw", "design: {name: random, cells: 4}  # !", "design", "nothing to draw"),
     case(
         "more points than there are",
-        "design: {name: latin_hypercube, cells: 9}  # !\nfactors: {init: [normal, orthogonal]}",
+        "design: {name: sobol, cells: 9}  # !\nfactors: {init: [normal, orthogonal]}",
         "design.cells",
         "draws 2 different points, not 9",
     ),
@@ -226,8 +222,8 @@ DESIGNS = [
     case(
         "ends of 300 digits",
         f"{DRAWN}factors: {{batch_size: {{integer: [1, {'9' * 300}]}}}}  # !",
-        "factors.batch_size.integer",
-        "",
+        "factors.batch_size",
+        "is larger than the training set of 1077",
     ),
     case(
         "a range of parts",
@@ -245,7 +241,7 @@ DESIGNS = [
         "another distribution",
         f"{DRAWN}factors: {{lr: {{normal: [0, 2]}}}}  # !",
         "factors.lr.normal",
-        "there is in, levels, uniform",
+        "no range is called 'normal'; did you mean uniform?",
     ),
     case(
         "a reference that is no level",
@@ -325,7 +321,7 @@ REPLICATES = [
     case("far too many", f"replicates: {'9' * 30}  # !", "replicates", "must be at least 1"),
     case("words", "replicates: many  # !", "replicates", "expected a whole number"),
     case("no stream", "replicates: {inti: 8}  # !", "replicates.inti", "did you mean init?"),
-    case("a stream twice", "replicates: {init: 8, init+order: 2}  # !", "replicates.init+order", ""),
+    case("a stream twice", "replicates: {init: 8, init+order: 2}  # !", "replicates.init+order", "two groups"),
     case(
         "a stream that is fixed",
         "replicates: {init: 8}  # !\nfixed: [init]",
@@ -391,8 +387,8 @@ COMPARE = [
     ),
     case(
         "a drawn factor",
-        f"{DRAWN}factors: {{lr: {{uniform: [0.1, 1]}}}}\ncompare: {{factor: lr}}  # !",
+        f"{DRAWN}factors: {{lr: {{uniform: [1, 2]}}, weight_decay: {{uniform: [0, 1]}}}}\ncompare: {{factor: lr}}  # !",
         "compare.factor",
-        "",
+        "lr",
     ),
 ]

@@ -92,7 +92,7 @@ def _details(name: str, runs: list[OurRun]) -> Iterator[str]:
 
 def _disk(name: str, trials: int, real: int, planned: int) -> str:
     off = real / planned - 1
-    said = "" if abs(off) <= TOLERANCE else ": correct the constants of randstudy/planning.py"
+    said = "" if abs(off) <= TOLERANCE else ": correct the constants of randstudy/estimates.py"
     return (
         f"  disk, {name:9s}        {real / trials:,.0f} bytes a trial, "
         f"planned {planned / trials:,.0f} ({100 * off:+.0f} %){said}"

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from randstudy import terminal
 from randstudy.analysis.answer import Answer
+from randstudy.analysis.words import counted
 from randstudy.evidence import gather
+from randstudy.ledger import Ledger
 from randstudy.running import Result
+from randstudy.status import by_trial, given_up, some_failures
 from randstudy.study import Study
 
 
@@ -23,9 +26,11 @@ def closing(study: Study, store: Path, result: Result) -> str:
     found = result.account
     accounted = len(found.done) + len(found.stale)
     lines.append(f"{accounted:,} of {found.planned:,} trials are in the ledger: {store}")
-    if found.failed or result.failures:
-        lines.append(f"{len(found.failed) or len(result.failures):,} trials failed:")
-        lines += [f"  {one.trials[0]} {one.kind}: {one.message}" for one in result.failures[:5]]
+    # Nothing is given up where infrastructure failed: such trials are left, and tried again.
+    failures = given_up(Ledger(store), found) or by_trial(result.failures)
+    if failures:
+        lines.append(f"{counted(len({one['trial'] for one in failures}), 'trial')} failed:")
+        lines += [f"  {told}" for told in some_failures(failures)]
     if result.publication is not None:
         lines.append(f"The report: {result.publication.page}")
     elif result.unpublished:

@@ -155,7 +155,12 @@ def kept(halves: Tensor, rate: float) -> Tensor:
 
     What a rate drops, a larger one drops too.
     """
-    return halves >= min(round(rate * HALVES), HALVES - 1) - HALVES // 2
+    return halves >= round(drawn_rate(rate) * HALVES) - HALVES // 2
+
+
+def drawn_rate(rate: float) -> float:
+    """Return the rate that is drawn: rounded to a 65,536th, something always kept and dropped."""
+    return min(max(round(rate * HALVES), 1), HALVES - 1) / HALVES
 
 
 def below(words: Tensor, count: int) -> Tensor:

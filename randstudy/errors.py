@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-
 LONGEST = 200
 """Characters of a field's name that are shown; a file may hold any key."""
 

@@ -155,6 +155,7 @@ def _accounts(found: Account, frame: Frame) -> Accounts:
         diverged=int(ends.get("diverged", 0)),
         failed=len(found.failed),
         left=len(found.missing),
+        stale=len(found.stale),
     )
 
 
@@ -248,11 +249,17 @@ def _resampled(study: Study) -> float | None:
     """Return what `split` redraws over what it leaves, for the correction of Nadeau and Bengio."""
     measured = "validation" if study.metric.startswith("validation") else "test"
     ratios = [
-        _redrawn(cell.recipe, measured)
+        0.0 if _drawn_anew(cell) else _redrawn(cell.recipe, measured)
         for cell in _data_cells(study)
-        if "data" not in cell.recipe.streams()
+        if "split" in cell.recipe.streams()
     ]
-    return max(ratios) if any(ratios) else None
+    return max(ratios, default=None)
+
+
+def _drawn_anew(cell: Cell) -> bool:
+    """Tell whether the data move together with the split, so that no two splits are of the same."""
+    together = [group.streams for group in cell.replicates.groups if "split" in group.streams]
+    return "data" in cell.recipe.streams() and any("data" in streams for streams in together)
 
 
 def _redrawn(recipe: Recipe, measured: str) -> float:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any
 
+from randstudy import importing
 from randstudy.digests import NAMED
 from randstudy.errors import RandstudyError
-from randstudy.importing import UnimportableError, module_of
 from randstudy.nearest import suggestion
 from randstudy.recipe import Recipe
 from randstudy.streams import STREAMS
@@ -197,25 +197,17 @@ def function_named(name: str) -> Callable[..., Any]:
     """
     if not NAMED.fullmatch(name):
         raise HandoverError(f"{name[:60]!r} names no function; write package.module:function")
-    module, _, attribute = name.partition(":")
     try:
-        home = module_of(name)
-    except UnimportableError as error:
+        found = importing.found(name)
+    except importing.UnimportableError as error:
         raise HandoverError(str(error)) from None
-    found: Any = home
-    for step in attribute.split("."):
-        if not hasattr(found, step):
-            there = [key for key, value in vars(home).items() if callable(value) and key[0] != "_"]
-            raise HandoverError(f"{module} has no function {attribute!r}{suggestion(step, there)}")
-        found = getattr(found, step)
     if not callable(found):
         raise HandoverError(f"{name!r} is no function")
     try:
         inspect.signature(found).bind("trial", "streams", "report")
     except TypeError:
-        raise HandoverError(
-            f"{name!r} must take three arguments, as in def {attribute}(trial, streams, report)"
-        ) from None
+        wanted = f"def {name.partition(':')[2]}(trial, streams, report)"
+        raise HandoverError(f"{name!r} must take three arguments, as in {wanted}") from None
     except ValueError:  # a built-in that tells nobody what it takes
         pass
     function: Callable[..., Any] = found

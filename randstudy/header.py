@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+from randstudy.cadence import interval
 from randstudy.parts import Range
 from randstudy.uris import misplaced
 
 Direction = Literal["maximize", "minimize"]
-
-_LOSSES = ("test_loss", "validation_loss", "train_loss")
-_ACCURACIES = ("test_accuracy", "validation_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +71,7 @@ class Evaluation:
 
     def evaluations(self, steps: int, steps_per_epoch: int) -> int:
         """Return how often a trial of so many steps is evaluated, its end included."""
-        interval = self.every_steps or (self.every_epochs or 1) * steps_per_epoch
-        return math.ceil(steps / interval)
+        return math.ceil(steps / interval(self.every_epochs, self.every_steps, steps_per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,32 +127,9 @@ class Header:
     tracking: Annotated[Tracking, "where MLflow records the study"] = Tracking()
 
 
-def metrics(
-    targets: Iterable[str], evaluation: Evaluation | None = None, *, selecting: bool = False
-) -> tuple[str, ...]:
-    """Return the final metrics that every task with these targets ("class", "number") has.
-
-    `selecting` says whether every cell selects by validation.
-    """
-    found: tuple[str, ...] = _LOSSES
-    if set(targets) <= {"class"}:
-        found = (*_ACCURACIES, *_LOSSES)
-    own = [name.rpartition(":")[2] for name in (evaluation.metrics if evaluation else ())]
-    found += tuple(f"{split}_{name}" for name in own for split in ("test", "validation"))
-    on_test = [name for name in found if name.startswith("test_")]
-    if selecting:
-        found += tuple(f"{name}_at_best_validation" for name in on_test)
-        found += ("steps_at_best_validation",)
-    if evaluation is not None and evaluation.test_selected:
-        found += tuple(f"{name}_test_selected" for name in on_test)
-    if evaluation is not None and evaluation.gradient_norms != "none":
-        found += tuple(f"gradient_norm_{kind}" for kind in ("mean", "min", "max"))
-    return found
-
-
 def default_metric(targets: Iterable[str]) -> str:
     """Return test_accuracy where all tasks have classes, else test_loss."""
-    return metrics(targets)[0]
+    return "test_accuracy" if set(targets) <= {"class"} else "test_loss"
 
 
 def default_direction(metric: str) -> Direction:

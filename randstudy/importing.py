@@ -1,4 +1,4 @@
-"""Modules of people's own, imported by name; whatever they raise becomes one message."""
+"""Names such as ``package.module:name``; whatever a module raises becomes one message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UnimportableError(RandstudyError):
 
 
 def found(name: str) -> Any:
-    """Return what ``package.module:name`` is.
+    """Return what ``package.module:name`` is; the name may have dots, as of a class in a class.
 
     Raises
     ------
@@ -28,26 +28,35 @@ def found(name: str) -> Any:
     if not all(step.isidentifier() for part in (module, attribute) for step in part.split(".")):
         raise UnimportableError(
             f"{name[:60]!r} cannot be imported: such a name is written package.module:function"
+            f"{_meant(module, attribute)}"
         )
-    home = module_of(name)
-    if not hasattr(home, attribute):
-        there = [key for key, one in vars(home).items() if callable(one) and key[0] != "_"]
+    if module.endswith(".py"):
         raise UnimportableError(
-            f"{name[:60]!r} cannot be imported: {module} has no {attribute!r}"
-            f"{suggestion(attribute, there)}"
+            f"{name[:60]!r} cannot be imported: a module is named without .py"
+            f"{_meant(module, attribute)}"
         )
-    return getattr(home, attribute)
+    thing: Any = _imported(module, name)
+    for step in attribute.split("."):
+        if not hasattr(thing, step):
+            held = getattr(thing, "__dict__", {})
+            there = [key for key, one in held.items() if callable(one) and key[0] != "_"]
+            raise UnimportableError(
+                f"{name[:60]!r} cannot be imported: {module} has no {attribute!r}"
+                f"{suggestion(step, there)}"
+            )
+        thing = getattr(thing, step)
+    return thing
 
 
-def module_of(name: str) -> ModuleType:
-    """Import the module of ``package.module:name``.
+def _meant(module: str, attribute: str) -> str:
+    """Say what to write for a file's name, or nothing where it is none."""
+    if not module.endswith(".py") or not attribute:
+        return ""
+    return f"; write {module.removesuffix('.py').strip('./').replace('/', '.')}:{attribute}"
 
-    Raises
-    ------
-    UnimportableError
-        When it is not there, or raises as it is imported.
-    """
-    module = name.partition(":")[0]
+
+def _imported(module: str, name: str) -> ModuleType:
+    """Import the module that `name` begins with."""
     lead = f"{name[:60]!r} cannot be imported"
     if "torch" not in sys.modules:
         prepare_environment()  # in case the module imports torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self, cast
 
 from randstudy.parts import Part, Range
 
@@ -56,6 +56,13 @@ class AdamW(Optimizer, name="adamw"):
     beta2: Annotated[float, Range(least=0, below=1), "decay of the mean squared gradient"] = 0.999
     eps: Annotated[float, Range(above=0), "added to the root of the second moment"] = 1e-8
     weight_decay: Annotated[float, Range(least=0), "shrinkage a step, times lr"] = 0.01
+
+    def effective(self) -> Self:
+        """Without decay it is Adam."""
+        if self.weight_decay:
+            return self
+        plain = Adam(beta1=self.beta1, beta2=self.beta2, eps=self.eps)
+        return cast(Self, plain)
 
 
 @dataclass(frozen=True, kw_only=True)

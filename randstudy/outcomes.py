@@ -20,8 +20,9 @@ class Outcome:
     ----------
     trial : the trial's id, 16 hex digits.
     status : "finished" or "diverged"; both are final.
-    reason : why it diverged ("non-finite loss", "non-finite gradient", "loss above 100"), empty
-        when finished.
+    reason : why it diverged ("non-finite loss", "non-finite gradient", "loss above 100",
+        "non-finite test_loss", "pruning emptied layers.0.weight", "non-finite pruning score"; then
+        " in training 1 of 3" where pruning makes it several), empty when finished.
     steps : optimiser steps taken; for a diverged trial, those before it diverged.
     metrics : final metrics by name; NaN where there is none (a diverged trial's test metrics).
     curve_step : (E,) int64, the step of each evaluation.

@@ -29,6 +29,10 @@ HANDED = 8
 MOMENTS: dict[type[Optimizer], int] = {Sgd: 1, Adam: 2, AdamW: 2, RmsProp: 3}
 """Numbers that an update rule keeps for each weight, at most."""
 
+CHUNK = {"cpu": 64, "cuda": 2048}
+"""Examples evaluated at once. Fixed for a kind of device: a matrix product's bits may depend on
+its number of rows, so the chunk must not depend on the pack."""
+
 FLOAT, INDEX = 4, 8
 """Bytes of a float32 and of an int64."""
 
@@ -112,8 +116,8 @@ def _order(recipe: Recipe) -> str:
     return recipe.training.sampling if "order" in recipe.streams() else "sequential"
 
 
-def bytes_per_trial(recipe: Recipe) -> int:
-    """Estimate the memory that one more trial adds to a pack, from above.
+def bytes_per_trial(recipe: Recipe, device: str = "cpu") -> int:
+    """Estimate the memory that one more trial adds to a pack on a device, from above.
 
     Weights, gradient and its pieces, mask, optimizer state, the weights that validation chose;
     activations and their gradients for a batch or an evaluation chunk, and those of the loss; row
@@ -129,14 +133,15 @@ def bytes_per_trial(recipe: Recipe) -> int:
     pruning = recipe.pruning
     # A GraSP score keeps what four passes through a batch leave behind.
     scored = 4 * pruning.examples if isinstance(pruning, GraspPruning) and pruning.active else 0
-    examples = max(recipe.batch, 64, scored)
+    evaluated = min(CHUNK[device.partition(":")[0]], max(sizes.train, sizes.validation, sizes.test))
+    examples = max(recipe.batch, evaluated, scored)
     activations = examples * (inputs + 3 * layers + 3 * shape.outputs)
     rows = 4 * sizes.train + sizes.validation + sizes.test
     # From one training to the next: weights and mask, those that rounds go back to, and what is
     # there of the training that ends while the next one begins.
     carried = 6 + moments if pruning.trainings > 1 else 0
-    # Standardised by its own training rows, a trial may need a table of its own.
-    table = recipe.data.sizes().total * inputs if recipe.data.standardized else 0
+    # A target takes as much as two floats where it is a class.
+    table = recipe.data.sizes().total * (inputs + 2) if recipe.data.own_table else 0
     held = (5 + moments + carried) * size + activations + table + _drawn(recipe, size, layers)
     return FLOAT * held + INDEX * rows
 
@@ -153,9 +158,9 @@ def _drawn(recipe: Recipe, size: int, layers: int) -> int:
     return total + (32 * recipe.batch * layers if "dropout" in streams else 0)
 
 
-def widest(recipe: Recipe, memory: int) -> int:
-    """Return how many trials fit into `memory` bytes, at least one and at most `WIDEST`."""
-    return max(1, min(WIDEST, memory // bytes_per_trial(recipe)))
+def widest(recipe: Recipe, memory: int, device: str = "cpu") -> int:
+    """Return how many trials fit into `memory` bytes of a device, from one to `WIDEST`."""
+    return max(1, min(WIDEST, memory // bytes_per_trial(recipe, device)))
 
 
 def evenly(waiting: int, width: int, workers: int) -> int:

@@ -11,28 +11,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from randstudy import execution
 from randstudy.accounting import Account, account
 from randstudy.analysis.looks import spent
+from randstudy.analysis.words import listed
 from randstudy.calibrations import Calibrations
 from randstudy.design import Design, Trial
+from randstudy.estimates import cell_points, disk_bytes, trial_points
 from randstudy.factors import ARM, factor_named
-from randstudy.handover import FIELD, HandedRecipe, Setup
+from randstudy.handover import FIELD, HandedRecipe
 from randstudy.ledger import Ledger
 from randstudy.lineage import families, rows, trainings
 from randstudy.packs import USUAL, PackShape, fixed_width, shape_of, widest
 from randstudy.progress import duration
-from randstudy.pruning import density_names, removed_whole
-from randstudy.recipe import Recipe
+from randstudy.pruning import removed_whole
 from randstudy.registry import written_name
 from randstudy.schemes import Drawn, OneAtATime
 from randstudy.study import Study
 
-PACK_BYTES, TRIAL_BYTES, EVALUATION_BYTES, PREDICTION_BYTES, LOGIT_BYTES = 13_200, 100, 15, 0.5, 3.7
-"""Disk taken in the ledger by a pack's file, a trial, an evaluation, a kept prediction or logit."""
-
-RUN_BYTES, METRIC_BYTES = 4_000, 310
-"""Disk taken in MLflow by a run with its parameters and tags, and by a metric value; what all these
-really were is printed by ``benchmarks/throughput.py``."""
+MOST_LAYERS = 3
+"""Layers that pruning empties are named up to so many."""
 
 
 def sign_flip_floor(alpha: float) -> int:
@@ -118,7 +116,8 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     calibrations = Calibrations(store, study.resources)
     timed = _timed(study, shapes, calibrations) if measure else {}
     widths = {
-        shape: pack_size or _width(shape, some[0], calibrations) for shape, some in shapes.items()
+        shape: pack_size or _width(study, shape, some[0], calibrations)
+        for shape, some in shapes.items()
     }
     left: dict[PackShape, list[Trial]] = {}
     for trial in found.missing + found.reobserve:
@@ -132,8 +131,8 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     shares = ((shape, sum(trainings(ours))) for shape, ours in left.items())
     work = sum(timed[shape] * count for shape, count in shares) if known else None
     gpus = study.resources.gpus
-    metrics = sum(curve_points(study, trial.setup) for trial in trials)
-    metrics += sum(cell_points(study, cell.setup) for cell in design.cells)
+    metrics = sum(trial_points(study, trial.setup) for trial in trials)
+    metrics += sum(cell_points(study, cell) for cell in design.cells)
     return Plan(
         name=study.name,
         question=study.question,
@@ -147,9 +146,9 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
         failed=len(found.failed),
         mlflow_runs=(1 + len(design.cells) + len(trials)) if study.tracking.enabled else 0,
         mlflow_metrics=metrics if study.tracking.enabled else 0,
-        disk_bytes=_disk(study, found.missing + found.reobserve, packs(left)),
+        disk_bytes=disk_bytes(study, found.missing + found.reobserve, packs(left)),
         workers=workers,
-        widths={str(shape): width for shape, width in widths.items()},
+        widths={_told(shape, shapes[shape]): width for shape, width in widths.items()},
         measured=bool(pack_size)
         or all(fixed_width(shape) or calibrations.of(shape) for shape in shapes),
         seconds=None if work is None else work / workers,
@@ -159,11 +158,19 @@ def plan(study: Study, store: Path, *, pack_size: int | None, measure: bool) -> 
     )
 
 
+def _told(shape: PackShape, some: Sequence[Trial]) -> str:
+    """Write the shape of some trials, and how often they spend its budget where that is not once.
+
+    Pruning is no part of a shape: trials of any number of rounds train side by side.
+    """
+    most = len(trainings(some))
+    return f"{shape}" + (f", up to {most} trainings a trial" if most > 1 else "")
+
+
 def _timed(
     study: Study, shapes: dict[PackShape, list[Trial]], calibrations: Calibrations
 ) -> dict[PackShape, float]:
     """Time each shape on this machine; return seconds of one worker a trial."""
-    from randstudy import execution
     from randstudy.worker import SHARE, free_memory
 
     device, threads = execution.device(study.resources), execution.threads(study.resources)
@@ -180,7 +187,7 @@ def _timed(
     return {shape: float(known["seconds_per_trial"]) for shape, known in found.items() if known}
 
 
-def _width(shape: PackShape, trial: Trial, calibrations: Calibrations) -> int:
+def _width(study: Study, shape: PackShape, trial: Trial, calibrations: Calibrations) -> int:
     fixed = fixed_width(shape)
     if fixed is not None:
         return fixed
@@ -188,60 +195,7 @@ def _width(shape: PackShape, trial: Trial, calibrations: Calibrations) -> int:
     if known:
         return int(known["width"])
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return min(USUAL, widest(trial.recipe, memory))
-
-
-def evaluations_of(study: Study, setup: Setup) -> int:
-    """Return how often a trial is evaluated on validation examples, 1 where only its code knows."""
-    if isinstance(setup, HandedRecipe):
-        return 1
-    return study.evaluation.evaluations(setup.total_steps, setup.steps_per_epoch)
-
-
-def curve_points(study: Study, recipe: Setup) -> int:
-    """Return the metric values that a trial's run holds: curves and final metrics."""
-    if isinstance(recipe, HandedRecipe):
-        return 1
-    shape = recipe.data.shape()
-    classes = shape.target == "class"
-    densities = (
-        density_names(recipe.pruning, recipe.model.parameters(shape))
-        if recipe.pruning.active
-        else ()
-    )
-    curves = evaluations_of(study, recipe) * (3 if classes else 2)
-    return curves + (2 if classes else 1) + len(densities)
-
-
-def cell_points(study: Study, recipe: Setup) -> int:
-    """Return the metric values of a cell's run.
-
-    Mean, sd and both ends of an interval for each value of its trials, and three counts.
-    """
-    return 4 * curve_points(study, recipe) + 3
-
-
-def _disk(study: Study, trials: Sequence[Trial], packs: int) -> int:
-    """Estimate the bytes that these trials add to the store."""
-    total = float(PACK_BYTES * packs)
-    for trial in trials:
-        evaluations = evaluations_of(study, trial.setup)
-        total += TRIAL_BYTES + EVALUATION_BYTES * evaluations + _kept_bytes(study, trial.setup)
-        if study.tracking.enabled:
-            total += RUN_BYTES + METRIC_BYTES * curve_points(study, trial.setup)
-    return round(total)
-
-
-def _kept_bytes(study: Study, recipe: Setup) -> float:
-    """Estimate the bytes that what is kept of a trial's test examples takes."""
-    if isinstance(recipe, HandedRecipe):
-        return 0.0
-    shape = recipe.data.shape()
-    if shape.target != "class":
-        return 0.0
-    predictions = PREDICTION_BYTES if study.evaluation.predictions else 0.0
-    logits = LOGIT_BYTES * shape.outputs if study.evaluation.logits else 0.0
-    return recipe.sizes.test * (predictions + logits)
+    return min(USUAL, widest(trial.recipe, memory, execution.device(study.resources)))
 
 
 def chosen_by(study: Study) -> str:
@@ -296,7 +250,7 @@ def _alone(design: Design) -> list[str]:
     """Say which models are not computed in packs, and why."""
     recipes = [cell.setup for cell in design.cells if not isinstance(cell.setup, HandedRecipe)]
     models = dict.fromkeys(
-        (recipe.model, recipe.data.shape(), _batches(recipe)) for recipe in recipes
+        (recipe.model, recipe.data.shape(), recipe.batch_sizes) for recipe in recipes
     )
     reasons = {
         written_name(type(model)): model.alone(shape, batches) for model, shape, batches in models
@@ -308,25 +262,22 @@ def _alone(design: Design) -> list[str]:
     ]
 
 
-def _batches(recipe: Recipe) -> tuple[int, ...]:
-    """Return the sizes of an epoch's batches."""
-    rest = 0 if recipe.training.drop_last else recipe.sizes.train % recipe.batch
-    return (recipe.batch, rest) if rest else (recipe.batch,)
-
-
 def _emptied(design: Design) -> list[str]:
-    """Warn of cells whose pruning is known to leave nothing of a layer."""
+    """Warn of cells whose pruning is known to leave nothing of some layers."""
     recipes = [cell.setup for cell in design.cells if not isinstance(cell.setup, HandedRecipe)]
-    found = [
-        path
+    emptied = [
+        removed_whole(recipe.pruning, recipe.model.parameters(recipe.data.shape()))
         for recipe in recipes
         if recipe.pruning.active
-        for path in removed_whole(recipe.pruning, recipe.model.parameters(recipe.data.shape()))[:1]
     ]
+    found = list(filter(None, emptied))
     if not found:
         return []
+    paths = list(dict.fromkeys(path for some in found for path in some))
+    more = len(paths) - MOST_LAYERS
+    told = [*paths[:MOST_LAYERS], *([f"{more:,} more"] if more > 0 else [])]
     cells = f"{len(found):,} of {len(design.cells):,} cells"
-    return [f"pruning leaves nothing of {found[0]} in {cells}"]
+    return [f"pruning leaves nothing of {listed(told)} in {cells}"]
 
 
 def _level(study: Study) -> tuple[float, int]:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from randstudy.axes import read_axes
 from randstudy.cells import Cells, read_section
@@ -25,12 +26,13 @@ from randstudy.fields import (
     section,
     settings,
 )
-from randstudy.handover import FIELD, grammar, misdeclared, sections
-from randstudy.header import Header, metrics
-from randstudy.metrics import metric_named
+from randstudy.handover import FIELD, function_named, grammar, misdeclared, sections
+from randstudy.header import Evaluation, Header
+from randstudy.metrics import metric_named, metric_problem
 from randstudy.nearest import nearest, suggestion
 from randstudy.places import FieldPath, dotted
-from randstudy.recipe import MOST_WEIGHTS, Recipe, weight_names
+from randstudy.recipe import Recipe
+from randstudy.recorded import MOST_WEIGHTS, final_names, parameters
 from randstudy.replicates import Replicates, read_fixed, read_replicates
 from randstudy.schemes import Scheme, read_scheme
 from randstudy.variation import Variation
@@ -88,6 +90,10 @@ def _read(document: Document) -> Reading:
     scheme = read_scheme(value.get("design"), found)
     cells = _cells(document, scheme, header.seed, replicates, fixed, found)
     compare = read_comparison(value.get("compare"), cells.axes, cells.grids, header.metric, found)
+    if FIELD in value:
+        _check_function(value, cells, found)
+        if header.metric or compare or not {"metric", "compare"} & value.keys():
+            _check_reported(header, compare, found)
     _refuse(document, found.entries)
     assert replicates is not None
     assert scheme is not None
@@ -107,7 +113,21 @@ def _check_handed(document: Document, found: Findings) -> None:
     for key in asked if isinstance(asked, dict) else ():
         if key != "predictions":
             found.add(("evaluation", key), f"has no effect beside {FIELD}: its function reports")
-    _refuse(document, found.entries)
+    if any(one.path[0] == FIELD for one in found.entries):
+        _refuse(document, found.entries)  # parameters that are not there would be told again
+
+
+def _check_function(value: Mapping[str, Any], cells: Cells, found: Findings) -> None:
+    """Look for the function at once, so that it is told with whatever else is wrong."""
+    written = cells.base[FIELD]
+    name = written.get("function") if isinstance(written, dict) else None
+    path = (FIELD, "function")
+    if not isinstance(name, str) or any(path in axis.targets for axis in cells.axes):
+        return
+    try:
+        function_named(name)
+    except RandstudyError as error:
+        found.add(path, str(error))
 
 
 def _check_metrics(
@@ -120,15 +140,24 @@ def _check_metrics(
         _check_reported(header, compare, found)
         return frozenset()
     targets = frozenset(one.shape().target for one in {recipe.data for recipe in recipes})
-    selecting = all(recipe.training.stopping is not None for recipe in recipes)
-    known = metrics(targets, header.evaluation, selecting=selecting)
-    if header.evaluation.weights:
-        known += _weights(recipes, found)
+    _try_metrics(recipes, header.evaluation, found)
+    known = _known(recipes, header.evaluation, found)
     if compare is not None and compare.metric is not None:
         _check_metric(compare.metric, ("compare", "metric"), targets, known, found)
     if header.metric is not None:
         _check_metric(header.metric, ("metric",), targets, known, found)
     return targets
+
+
+def _try_metrics(recipes: Sequence[Recipe], evaluation: Evaluation, found: Findings) -> None:
+    """Try people's own metrics on made-up outputs for each task."""
+    if not evaluation.metrics:
+        return
+    shapes = dict.fromkeys(one.shape() for one in dict.fromkeys(one.data for one in recipes))
+    for index, metric in enumerate(evaluation.metrics):
+        problem = next(filter(None, (metric_problem(metric, shape) for shape in shapes)), "")
+        if problem:
+            found.add(("evaluation", "metrics", index), problem)
 
 
 def _check_reported(header: Header, compare: Declaration | None, found: Findings) -> None:
@@ -169,15 +198,29 @@ def _header(document: Document, found: Findings) -> Header:
         found.add(("evaluation",), "give every_epochs or every_steps, not both")
     if evaluation.every_epochs is None and evaluation.every_steps is None:
         evaluation = replace(evaluation, every_epochs=1)
-    for index, metric in enumerate(evaluation.metrics):
-        try:
-            metric_named(metric)
-        except RandstudyError as error:
-            found.add(("evaluation", "metrics", index), str(error))
+    _check_names(evaluation, found)
     for section_name in ("resources", "tracking"):
         for field, message in getattr(header, section_name).problems():
             found.add((section_name, field), message)
     return replace(header, name=name, evaluation=evaluation)
+
+
+def _check_names(evaluation: Evaluation, found: Findings) -> None:
+    """Refuse metrics of one's own that are not there, or are called as another."""
+    taken = {"loss": "randstudy's own", "accuracy": "randstudy's own"}
+    for index, metric in enumerate(evaluation.metrics):
+        path, last = ("evaluation", "metrics", index), metric.rpartition(":")[2]
+        if metric in ("loss", "accuracy"):
+            found.add(path, f"{metric} is there already, as validation_{metric} and test_{metric}; "
+                      "listed here are functions of your own, package.module:function")  # fmt: skip
+            continue
+        if last in taken:
+            found.add(path, f"{last} is the name of {taken[last]} too")
+        taken[last] = metric
+        try:
+            metric_named(metric)
+        except RandstudyError as error:
+            found.add(path, str(error))
 
 
 def _cells(
@@ -241,19 +284,21 @@ def _blame(
     return path, None
 
 
-def _weights(recipes: Sequence[Recipe], found: Findings) -> tuple[str, ...]:
-    """Return the metrics that final weights make, which only small networks may have."""
-    networks = {(recipe.model, recipe.data.shape()) for recipe in recipes}
-    names: set[str] = set()
-    for model, shape in networks:
-        parameters = model.parameters(shape)
-        size = sum(parameter.size for parameter in parameters)
-        if size > MOST_WEIGHTS:
-            what = f"{model.name} has {size:,} weights here; at most {MOST_WEIGHTS} become metrics"
-            found.add(("evaluation", "weights"), what)
-        else:
-            names |= set(weight_names(parameters))
-    return tuple(f"weight.{name}" for name in sorted(names))
+def _known(recipes: Sequence[Recipe], evaluation: Evaluation, found: Findings) -> tuple[str, ...]:
+    """Return the final metrics that every cell has; only small networks may keep their weights."""
+    if evaluation.weights:
+        for recipe in {(one.model, one.data.shape()): one for one in recipes}.values():
+            size = sum(one.size for one in parameters(recipe))
+            if size > MOST_WEIGHTS:
+                what = f"{recipe.model.name} has {size:,} weights here"
+                message = f"{what}; at most {MOST_WEIGHTS} become metrics"
+                found.add(("evaluation", "weights"), message)
+                evaluation = replace(evaluation, weights=False)
+    common = dict.fromkeys(final_names(recipes[0], evaluation))
+    for recipe in recipes[1:]:
+        there = set(final_names(recipe, evaluation))
+        common = {name: None for name in common if name in there}
+    return tuple(common)
 
 
 def _check_metric(

@@ -1,94 +1,27 @@
 """A recipe: every field that can change a training's numbers, resolved for one cell.
 
-This is the one home of the defaults of training; parts keep theirs in their own class. Torch-free.
+Defaults of training are in `learning`; parts keep theirs in their own class. Torch-free.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from randstudy.augment import Augment
 from randstudy.inits import Init, KaimingUniform
+from randstudy.learning import LR_BATCH, Stopping, Training, dot
 from randstudy.losses import Loss
-from randstudy.models import Mlp, Model, Parameter
+from randstudy.models import Mlp, Model
 from randstudy.noise import Noise
-from randstudy.optimizers import Optimizer, Sgd
-from randstudy.parts import Range
 from randstudy.pruning import Pruning, RandomPruning
-from randstudy.schedules import Constant, Schedule
 from randstudy.splits import Given, Splitting
 from randstudy.tasks import Data, Digits, Sizes
 
-LR_BATCH = 256
-"""Batch at which Goyal et al. (2017) scale linearly from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stopping:
-    """Selection by validation: the best weights are kept, and training may end early.
-
-    Its cadence decides numbers, so it is part of the trial, unlike that of `evaluation`.
-    """
-
-    metric: Annotated[Literal["validation_loss", "validation_accuracy"], "what is to improve"] = (
-        "validation_loss"
-    )
-    patience: Annotated[
-        int | None,
-        Range(least=1),
-        "checks without improvement after which training ends; null: never",
-    ] = None
-    min_delta: Annotated[float, Range(least=0), "smallest change that counts as improvement"] = 0.0
-    every_epochs: Annotated[int | None, Range(least=1), "epochs between checks; default 1"] = None
-    every_steps: Annotated[int | None, Range(least=1), "updates between checks"] = None
-
-    def interval(self, steps_per_epoch: int) -> int:
-        """Return the number of updates between checks."""
-        return self.every_steps or (self.every_epochs or 1) * steps_per_epoch
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How the weights are found. Give one of `epochs`, `steps` and `examples`."""
-
-    optimizer: Annotated[Optimizer, "the update rule"] = field(default_factory=Sgd)
-    lr: Annotated[float, Range(above=0), "learning rate, before schedule and scaling"]
-    schedule: Annotated[Schedule, "shape of the learning rate through training"] = field(
-        default_factory=Constant
-    )
-    lr_scaling: Annotated[
-        Literal["none", "linear", "sqrt"], "how the learning rate grows with the batch"
-    ] = "none"
-    lr_batch: Annotated[int, Range(least=1), "batch at which a scaled rate is `lr`"] = LR_BATCH
-    batch_size: Annotated[
-        int | Literal["full"], Range(least=1), "examples a batch; full is gradient descent"
-    ]
-    sampling: Annotated[
-        Literal["shuffle", "replacement", "sequential"],
-        "each epoch in a new order, draws with replacement, or always the same order",
-    ] = "shuffle"
-    drop_last: Annotated[bool, "leave out an epoch's last batch where it is smaller"] = False
-    accumulate: Annotated[int, Range(least=1), "batches whose gradients make one update"] = 1
-    epochs: Annotated[int | None, Range(least=1), "passes over the training set"] = None
-    steps: Annotated[int | None, Range(least=1), "updates of the weights"] = None
-    examples: Annotated[int | None, Range(least=1), "training examples seen, rounded up"] = None
-    stopping: Annotated[Stopping | None, "selection by validation; null is none"] = None
-    clip_norm: Annotated[
-        float | None, Range(above=0), "largest 2-norm of a trial's gradient; null is no clipping"
-    ] = None
-    clip_value: Annotated[
-        float | None, Range(above=0), "largest absolute value in a gradient; null is no clipping"
-    ] = None
-    loss_bound: Annotated[
-        float | None, Range(above=0), "batch loss above which a trial counts as diverged"
-    ] = None
-    freeze: Annotated[Literal["none", "all_but_last"], "layers that keep their first weights"] = (
-        "none"
-    )
+__all__ = ["PARTS", "TRAINING_PARTS", "Recipe", "Stopping", "Training", "differing"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +64,10 @@ class Recipe:
         return max(1, train // batch) if self.training.drop_last else math.ceil(train / batch)
 
     @property
-    def smallest_batch(self) -> int:
-        """Examples in an epoch's last batch."""
-        return self.examples_per_epoch - (self.batches_per_epoch - 1) * self.batch
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Examples in an epoch's batches, each size once; the last batch may be smaller."""
+        last = self.examples_per_epoch - (self.batches_per_epoch - 1) * self.batch
+        return (self.batch,) if last == self.batch else (self.batch, last)
 
     @property
     def examples_per_epoch(self) -> int:
@@ -167,13 +101,9 @@ class Recipe:
     @property
     def lr_scale(self) -> float:
         """Return the factor on the learning rate that the batch makes."""
-        ratio = self.batch * self.accumulate / self.training.lr_batch
+        used = min(self.batch * self.accumulate, self.examples_per_epoch)
+        ratio = used / self.training.lr_batch
         return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[self.training.lr_scaling]
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of update `step`, counted from 0."""
-        factor = self.training.schedule.factor(step, self.total_steps)
-        return self.training.lr * self.lr_scale * factor
 
     def streams(self) -> frozenset[str]:
         """Return the streams that a training by this recipe consumes."""
@@ -196,21 +126,12 @@ class Recipe:
             if part is not None
             for name, message in part.problems()
         ]
-        found += self._training_problems()
+        found += [(f"training{dot(name)}", text) for name, text in self.training.problems()]
+        stopping = self.training.stopping
+        if stopping is not None and stopping.patience and self.pruning.rewind_to:
+            message = "an update that a training which ends early may never reach; see patience"
+            found.append(("pruning.rewind_to", message))
         return found or self._misfits()
-
-    def _training_problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong with the fields of training among themselves."""
-        training, found = self.training, []
-        if (
-            sum(one is not None for one in (training.epochs, training.steps, training.examples))
-            != 1
-        ):
-            found.append(("training", "give either epochs, steps or examples"))
-        stopping = training.stopping
-        if stopping is not None and stopping.every_epochs and stopping.every_steps:
-            found.append(("training.stopping", "give every_epochs or every_steps, not both"))
-        return found
 
     def _misfits(self) -> list[tuple[str, str]]:
         """Return what does not fit the data."""
@@ -220,6 +141,7 @@ class Recipe:
             "augment": self.augment.misfits(shape),
             "noise": self.noise.misfits(shape),
             "loss": [] if self.loss is None else self.loss.misfits(shape),
+            "training.schedule": self.training.schedule.misfits(self.total_steps),
             "init": self.init.misfits(self.model),
         }
         found = [
@@ -231,17 +153,34 @@ class Recipe:
         if self.batch > train:
             message = f"{self.batch} is larger than the training set of {train}; use full"
             found.append(("training.batch_size", message))
-        stopping = self.training.stopping
-        if stopping is not None and "accuracy" in stopping.metric and shape.target != "class":
-            found.append(("training.stopping.metric", "only tasks with classes have an accuracy"))
+        if self.training.stopping is not None:
+            unfit = self.training.stopping.misfits(shape)
+            found += [(f"training.stopping{dot(name)}", message) for name, message in unfit]
         unfit = self.model.misfits(self.data)
         found += [(f"model{dot(name)}", message) for name, message in unfit]
         if not unfit:
             pruned = self.pruning.misfits(self.model.parameters(shape), self.total_steps)
             found += [(f"pruning{dot(name)}", message) for name, message in pruned]
-        if not unfit and self.smallest_batch < self.model.least_batch(shape):
-            message = f"a batch of {self.smallest_batch} has no variance to normalise by"
-            found.append(("training.batch_size", f"{message}; see also drop_last"))
+            unmade = self.init.unmade(self.model.parameters(shape))
+            found += [(f"init{dot(name)}", message) for name, message in unmade]
+            found += self._batch_misfits(self.model.least_batch(shape))
+        if self.training.freeze != "none" and not self.model.layered:
+            message = "wants to know which layer is last, which your own module does not tell"
+            found.append(("training.freeze", message))
+        return found
+
+    def _batch_misfits(self, least: int) -> list[tuple[str, str]]:
+        """Return which batches are too small to normalise by their variance."""
+        found = []
+        whole = self.total_steps >= self.steps_per_epoch
+        smallest = self.batch_sizes[-1] if whole else min(self.batch, self.sizes.train)
+        if smallest < least:
+            message = f"a batch of {smallest} has no variance to normalise by; see also drop_last"
+            found.append(("training.batch_size", message))
+        scored = self.pruning.scored_examples
+        if scored is not None and min(scored, self.sizes.train) < least:
+            message = f"a batch of {scored} has no variance to normalise by"
+            found.append(("pruning.examples", message))
         return found
 
     def effective(self) -> Recipe:
@@ -254,6 +193,8 @@ class Recipe:
             for name in (*PARTS, "augment", "noise")
         }
         parts["data"] = self.split.of(parts["data"])
+        if sum(one.role == "weight" for one in self.model.parameters(self.data.shape())) == 1:
+            parts["pruning"] = parts["pruning"].of_one_layer()
         if self.loss is not None and self.loss.usual:
             parts["loss"] = None
         return differing(self, parts | {"training": self._effective_training()})
@@ -264,7 +205,7 @@ class Recipe:
             name: getattr(training, name).effective() for name in TRAINING_PARTS
         }
         batch, sampling = training.batch_size, training.sampling
-        if batch == self.sizes.train and sampling != "replacement":
+        if batch == self.sizes.train:
             found["batch_size"] = batch = "full"
         if batch == "full" and sampling == "sequential":
             found["sampling"] = "shuffle"
@@ -273,17 +214,15 @@ class Recipe:
         if self.lr_scale == 1:
             found |= {"lr_scaling": "none", "lr_batch": LR_BATCH}
         found["accumulate"] = self.accumulate
-        if training.freeze != "none" and self._one_layer:
+        if training.freeze != "none" and not training.frozen(
+            self.model.parameters(self.data.shape())
+        ):
             found["freeze"] = "none"
+        if training.stopping is not None:
+            found["stopping"] = training.stopping.effective(self.steps_per_epoch)
         if training.epochs is None:
             found |= self._budget()
         return differing(training, found)
-
-    @property
-    def _one_layer(self) -> bool:
-        """Whether the network's last layer is its only one."""
-        parameters = self.model.parameters(self.data.shape())
-        return sum(parameter.role == "weight" for parameter in parameters) == 1
 
     def _budget(self) -> dict[str, Any]:
         """Return the same budget in epochs where it is whole, else in steps."""
@@ -303,21 +242,3 @@ def differing(owner: Owner, fields: Mapping[str, Any]) -> Owner:
 
 PARTS = ("data", "split", "model", "init", "pruning", "loss")
 TRAINING_PARTS = ("optimizer", "schedule")
-
-
-MOST_WEIGHTS = 100
-"""Networks with more weights than this do not keep them as metrics."""
-
-
-def weight_names(parameters: Sequence[Parameter]) -> list[str]:
-    """Return a name for each weight: its parameter's path, and its place where it is not alone."""
-    return [
-        parameter.path if parameter.size == 1 else f"{parameter.path}.{place}"
-        for parameter in parameters
-        for place in range(parameter.size)
-    ]
-
-
-def dot(name: str) -> str:
-    """Prefix a sub-field with a dot, or return nothing for the part itself."""
-    return f".{name}" if name else ""

@@ -7,8 +7,8 @@ are, computed in Python's float64 by `factor`; warm-up multiplies in front of an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 from randstudy.parts import Part, Range
 
@@ -20,6 +20,14 @@ class Schedule(Part, kind="schedule"):
     warmup: Annotated[
         int, Range(least=0), "first updates, over which the rate rises linearly to its full height"
     ] = 0
+
+    def misfits(self, total: int) -> list[tuple[str, str]]:
+        """Return (field, message) where a training of `total` updates never sees the shape."""
+        return []
+
+    def effective(self) -> Self:
+        """A rise over one update is none."""
+        return replace(self, warmup=0) if self.warmup == 1 else self
 
     def factor(self, step: int, total: int) -> float:
         """Return the factor on the rate of update `step` (from 0) of `total`."""
@@ -55,7 +63,13 @@ class StepDecay(Schedule, name="step"):
     """Multiplied by `factor` after every `every` updates, as torch's StepLR."""
 
     every: Annotated[int, Range(least=1), "updates between drops"] = 1000
-    decay: Annotated[float, Range(above=0, most=1), "what the rate is multiplied by"] = 0.1
+    decay: Annotated[float, Range(above=0, below=1), "what the rate is multiplied by"] = 0.1
+
+    def misfits(self, total: int) -> list[tuple[str, str]]:
+        """A drop that comes after the end would be a constant rate under another name."""
+        if self.every < total:
+            return []
+        return [("every", f"{self.every} updates are never over in a training of {total}")]
 
     def shape(self, step: int, total: int) -> float:
         """Return decay ** (step // every)."""

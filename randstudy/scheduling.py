@@ -118,9 +118,7 @@ class Queue:
 
     def _cut(self, waiting: deque[Family], width: int) -> tuple[Trial, ...]:
         """Take the next pack off the trials of one shape."""
-        elsewhere = any(other for other in self._waiting.values() if other is not waiting)
-        size = width if elsewhere or self.width else evenly(rows(waiting), width, self.workers)
-        return take(waiting, size)
+        return take(waiting, self.width or evenly(rows(waiting), width, self.workers))
 
     def _hand_out(
         self, kind: Literal["train", "calibrate"], shape: PackShape, trials: tuple[Trial, ...]

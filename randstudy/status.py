@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from randstudy.accounting import account
+from randstudy.accounting import Account, account
 from randstudy.design import Design
 from randstudy.ledger import Ledger
 from randstudy.lock import holder
+from randstudy.outcomes import Failure
 from randstudy.study import Study
+
+MOST_TOLD = 5
+"""Trials whose failures are told one by one; `Status.plain` has them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +57,32 @@ class Status:
             lines += [f"           {line} ({count})" for line, count in self.changes.items()]
         if self.running:
             lines.append(f"running  {self.running}")
-        for failure in self.failures[-5:]:
-            lines.append(f"failure  {failure['trial']} {failure['kind']}: {failure['message']}")
+        lines += [f"failure  {told}" for told in some_failures(self.failures)]
         lines += [f"finding  {finding}" for finding in self.findings]
         return "\n".join(lines)
+
+
+def given_up(ledger: Ledger, found: Account) -> list[dict[str, str]]:
+    """Return trial, kind and message of every failure of the trials that are given up."""
+    ids = {trial.id for trial in found.failed}
+    return [one for one in by_trial(ledger.failures()) if one["trial"] in ids]
+
+
+def by_trial(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Return trial, kind and message of failures, one for each trial that they struck."""
+    return [
+        {"trial": trial, "kind": failure.kind, "message": failure.message}
+        for failure in failures
+        for trial in failure.trials
+    ]
+
+
+def some_failures(failures: Sequence[dict[str, str]]) -> list[str]:
+    """Return a line for each of the first trials, with its last failure, and how many more."""
+    last = {failure["trial"]: failure for failure in failures}
+    lines = [f"{one['trial']} {one['kind']}: {one['message']}" for one in last.values()]
+    more = len(lines) - MOST_TOLD
+    return lines[:MOST_TOLD] + ([f"and {more:,} more"] if more > 0 else [])
 
 
 def status(study: Study, store: Path) -> Status:
@@ -64,7 +91,6 @@ def status(study: Study, store: Path) -> Status:
     found = account(study, ledger)
     index = ledger.index()
     done = [index[trial.id] for trial in found.done]
-    given_up = {trial.id for trial in found.failed}
     running = holder(store, study.name)
     return Status(
         trials=found.planned,
@@ -77,11 +103,6 @@ def status(study: Study, store: Path) -> Status:
         stale=len(found.stale),
         running="" if running is None else str(running),
         changes=dict(found.changes),
-        failures=[
-            {"trial": trial, "kind": failure.kind, "message": failure.message}
-            for failure in ledger.failures()
-            for trial in failure.trials
-            if trial in given_up
-        ],
+        failures=given_up(ledger, found),
         findings=[str(finding) for finding in ledger.findings()],
     )

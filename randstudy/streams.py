@@ -27,8 +27,15 @@ from typing import TYPE_CHECKING, NewType
 import numpy as np
 from numpy.typing import NDArray
 
+from randstudy.errors import RandstudyError
+
 if TYPE_CHECKING:
     import torch
+
+
+class GlobalDrawError(RandstudyError):
+    """A function that draws from a generator that belongs to nobody."""
+
 
 STREAMS: tuple[str, ...] = (
     "split",
@@ -158,13 +165,17 @@ def permutations(keys: Sequence[Key], n: int, *, epoch: int) -> NDArray[np.int64
     return drawn.view(np.int64)
 
 
-def choices(keys: Sequence[Key], n: int, *, epoch: int) -> NDArray[np.int64]:
+CHOICE = site("choice")
+"""Where draws with replacement are used that say nothing else."""
+
+
+def choices(keys: Sequence[Key], n: int, *, epoch: int, site: int = CHOICE) -> NDArray[np.int64]:
     """Return (P, n) int64: for each key n draws with replacement from ``range(n)`` for this epoch.
 
     The high half of word * n: a number's chance is off by at most n / 2**32 of itself.
     """
     _check_word("n", n)
-    drawn = words(keys, site=site("choice"), count=n, step=epoch).astype(np.uint64)
+    drawn = words(keys, site=site, count=n, step=epoch).astype(np.uint64)
     drawn *= np.uint64(n)
     drawn >>= np.uint64(32)
     return drawn.view(np.int64)
@@ -263,11 +274,39 @@ def global_generators(stream: HandedStream) -> Iterator[None]:
 
 
 def global_state() -> tuple[object, ...]:
-    """Return the state of the global generators; it changes when something draws from them."""
+    """Return the state of the global generators; it changes when something draws from them.
+
+    First Python's and numpy's, then those of torch and of CUDA where they are loaded.
+    """
     kind, words, *rest = np.random.get_state()  # noqa: NPY002 (what other people's code draws from)
-    torch = sys.modules.get("torch")  # not loaded, it cannot have been drawn from
-    device = b"" if torch is None else torch.get_rng_state().numpy().tobytes()
-    return random.getstate(), kind, np.asarray(words).tobytes(), tuple(rest), device
+    torch = sys.modules.get("torch")
+    tensors = [] if torch is None else [torch.get_rng_state()]
+    if torch is not None and torch.cuda.is_initialized():
+        tensors += torch.cuda.get_rng_state_all()
+    devices = [one.numpy().tobytes() for one in tensors]
+    return random.getstate(), kind, np.asarray(words).tobytes(), tuple(rest), *devices
+
+
+def drawn_since(before: tuple[object, ...]) -> bool:
+    """Tell whether the state is another; a library that was loaded since then is looked past."""
+    return global_state()[: len(before)] != before
+
+
+@contextmanager
+def watched(name: str) -> Iterator[None]:
+    """Refuse draws of somebody's function `name` from global generators: they are no trial's.
+
+    Raises
+    ------
+    GlobalDrawError : at the end, where the state of a generator has changed.
+    """
+    before = global_state()
+    yield
+    if drawn_since(before):
+        raise GlobalDrawError(
+            f"{name} draws from a global generator, so that its numbers would depend on what ran "
+            "before; functions that may draw are handed a generator"
+        )
 
 
 def _hash(purpose: bytes, seed: int, stream: str, replicate: int) -> int:

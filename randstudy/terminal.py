@@ -12,8 +12,9 @@ import pandas as pd
 from randstudy.analysis import paragraphs
 from randstudy.analysis.answer import Answer
 from randstudy.analysis.layout import records
+from randstudy.analysis.levels import differing
 from randstudy.analysis.roles import Roles
-from randstudy.analysis.words import Quantity, capital, counted, fixed, number, percent
+from randstudy.analysis.words import Quantity, capital, counted, fixed, listed, number, percent
 
 NARROWEST = 7
 NONE = "–"
@@ -32,7 +33,7 @@ Column = list[str]
 def laid_out(left: Sequence[Column], right: Sequence[Column], width: int = WIDTH) -> str:
     """Lay columns out in at most `width` characters: labels left, numbers right.
 
-    Labels are shortened in their middle where they do not fit.
+    Labels are shortened where they do not fit.
     """
     room = width - sum(max(map(len, column)) + 2 for column in right)
     fitted = _fit(left, room + 2)
@@ -46,8 +47,16 @@ def laid_out(left: Sequence[Column], right: Sequence[Column], width: int = WIDTH
 
 
 def _fit(columns: Sequence[Column], room: int) -> list[Column]:
-    """Shorten the widest columns until all fit, each followed by two spaces."""
+    """Shorten the widest columns until all fit, each followed by two spaces.
+
+    What levels of one part have in common goes first; then names lose their middle.
+    """
     widths = [max(map(len, column)) for column in columns]
+    if sum(widths) + 2 * len(widths) > room:
+        # Of all columns together: a level and its reference stand side by side.
+        short = iter(differing([entry for _, *entries in columns for entry in entries]))
+        columns = [[head, *(next(short) for _ in entries)] for head, *entries in columns]
+        widths = [max(map(len, column)) for column in columns]
     while sum(widths) + 2 * len(widths) > room and max(widths, default=0) > NARROWEST:
         widths[widths.index(max(widths))] -= 1
     return [
@@ -195,9 +204,20 @@ def variance(answer: Answer, width: int = WIDTH) -> str:
     ]
     body = laid_out([["source", *map(str, table["source"])]], right, width)
     body += _by_cell(answer, width)
-    methods = [f"Method: {method}." for method in dict.fromkeys(table["method"]) if method]
     notes = [capital(f"{note}.") for note in dict.fromkeys(table["note"]) if note]
-    return "\n".join([*lines, "", body, "", *(wrapped(one, width) for one in [*methods, *notes])])
+    told = [_methods(table), *notes]
+    return "\n".join([*lines, "", body, "", *(wrapped(one, width) for one in told)])
+
+
+def _methods(table: pd.DataFrame) -> str:
+    """Write the method, and of which sources it is where there are several."""
+    sources: dict[str, list[str]] = {}
+    for source, method in zip(table["source"], table["method"], strict=True):
+        sources.setdefault(method, []).append(str(source))
+    if len(sources) == 1:
+        return f"Method: {next(iter(sources))}."
+    told = (f"{method} ({listed(some)})" for method, some in sources.items())
+    return f"Method: {'; '.join(told)}."
 
 
 def _by_cell(answer: Answer, width: int) -> str:

@@ -91,8 +91,13 @@ def recipe(**fields: Any) -> Recipe:
 
 def trial(number: int = 0, *, seed: int = 0, repeat: int = 0, **fields: Any) -> Trial:
     """Make a trial whose streams are all at replicate `number`."""
-    made = recipe(**fields).effective()
-    return make_trial(made, seed, dict.fromkeys(sorted(made.streams()), number), repeat)
+    return trial_of(recipe(**fields), number, seed=seed, repeat=repeat)
+
+
+def trial_of(made: Recipe, number: int = 0, *, seed: int = 0, repeat: int = 0) -> Trial:
+    """Make the trial of a recipe whose streams are all at replicate `number`."""
+    effective = made.effective()
+    return make_trial(effective, seed, dict.fromkeys(sorted(effective.streams()), number), repeat)
 
 
 def moved(one: Trial, stream: str, number: int) -> Trial:
@@ -154,17 +159,22 @@ def at_common_steps(one: Outcome, other: Outcome) -> tuple[dict[str, str], dict[
 
 
 def registered(kind: type[Part]) -> Mapping[str, type[Any]]:
-    """Return randstudy's own parts of a kind; other tests may have registered theirs.
+    """Return randstudy's own parts of a kind; other tests may have registered theirs."""
+    return {name: part for name, part in kind.choices.items() if is_ours(part)}
 
-    The init of a module is left out: it needs a model of somebody's own (tests/test_modules.py).
+
+def is_ours(part: type) -> bool:
+    return part.__module__.split(".")[0] == "randstudy"
+
+
+def inits() -> list[Init]:
+    """Return every scheme, with settings that let a network learn.
+
+    Constant zeros have no gradient. The init of a module is left out: it needs a model of
+    somebody's own (tests/test_modules.py).
     """
-    return {
-        name: part
-        for name, part in kind.choices.items()
-        if part.__module__.split(".")[0] == "randstudy" and part is not ModuleInit
-    }
-
-
-def lively(init: Init) -> Init:
-    """Return a scheme that lets a network learn: constant zeros have no gradient."""
-    return replace(init, weight=0.01, bias=0.02) if init.name == "constant" else init
+    schemes = [part() for part in registered(Init).values() if part is not ModuleInit]
+    return [
+        replace(init, weight=0.01, bias=0.02) if init.name == "constant" else init
+        for init in schemes
+    ]

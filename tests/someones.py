@@ -193,8 +193,24 @@ def global_init(shape):
     return np.random.normal(size=shape)  # noqa: NPY002
 
 
+def transposed(shape):
+    return np.zeros(shape[::-1])
+
+
+def unbounded(shape):
+    return np.full(shape, np.inf)
+
+
 def far_from_median(weights):
     return np.abs(weights - np.median(weights))
+
+
+def total(weights):
+    return weights.sum()
+
+
+def relative(weights):
+    return weights - np.nan
 
 
 def coin(weights, rng):
@@ -216,6 +232,29 @@ def averaged(outputs, targets):
 
 def undifferentiable(outputs, targets):
     return (outputs.argmax(1) != targets).float()
+
+
+def moody(outputs, targets):
+    cost = F.cross_entropy(outputs, targets, reduction="none")
+    return cost * torch.rand(len(cost)) if len(cost) > 4 else cost
+
+
+def moody_metric(outputs, targets):
+    return np.random.rand()  # noqa: NPY002
+
+
+def each_margin(outputs, targets):
+    return np.ptp(outputs, axis=1)
+
+
+def division(outputs, targets):
+    raise ZeroDivisionError("nothing to divide by")
+
+
+def of_forty(outputs, targets):
+    if len(targets) != 40:
+        raise ValueError("forty examples, please")
+    return 1.0
 
 
 def log_odds(outputs, targets):

@@ -137,6 +137,32 @@ def test_every_stream_has_its_rows() -> None:
     assert [stream for stream in STREAMS if f"`{stream}`" not in page] == []
 
 
+def test_every_site_that_the_code_names_has_its_row() -> None:
+    called = [
+        node
+        for path in sorted((ROOT / "randstudy").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "site"
+    ]
+    literal = [node.args[0].value for node in called if isinstance(node.args[0], ast.Constant)]
+    _, _, text = (ROOT / "docs" / "streams.md").read_text().partition("## Layouts")
+    rows = [line.split("|")[3:4] for line in text.split("\n## ")[0].splitlines()]
+    named = set(re.findall(r"`([^`]+)`", str(rows)))
+    assert len(set(literal)) > 5
+    assert set(literal) - named == set()
+
+
+def test_every_room_of_the_package_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = re.findall(r"^\| (`.*?) \|", page, re.M)
+    named = {name.strip("/").removesuffix(".py") for name in re.findall(r"`([\w./]+)`", str(table))}
+    there = {path.stem for path in (ROOT / "randstudy").iterdir() if path.suffix in ("", ".py")}
+    rooms = {name for name in there if not name.startswith("__")}
+    assert len(rooms) > 50
+    assert rooms - named == set()
+    assert {one for one in named if "/" not in one} - rooms - {"__main__"} == set()
+
+
 def test_every_test_named_with_the_laws_is_there() -> None:
     items = re.findall(r"^- \[(tests/\S+?)\]\(.*?\)((?:.|\n  )*)", laws(), re.M)
     absent = [

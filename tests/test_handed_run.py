@@ -298,8 +298,9 @@ def test_errors_come_out_as_they_are(
 
 
 def test_a_stream_that_nobody_asks_for_is_an_error(own: Path) -> None:
-    with pytest.raises(ReportError, match=r"declares the streams order .* never asked"):
+    with pytest.raises(ReportError, match=r"declares the streams order .* never asked") as told:
         run(trials("idle"), own)
+    assert "streams: [init]}" in str(told.value)
 
 
 def test_printing_and_closing_the_output_disturbs_nobody(own: Path) -> None:

@@ -179,6 +179,21 @@ def test_malformed_studies_are_refused_with_line_and_field(
     assert not (own / "store").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("train: handed_min:train", ["metric", "train.function"]),
+        ("train: handed_min:train\nfactors: {lr: [1]}", ["factors.lr", "metric", "train.function"]),
+        (f"{BASE}model: mlp\nfactors: {{learning_rate: [1]}}", ["factors.learning_rate", "model"]),
+        ("train: handed_min:train\nmetric: 3", ["metric", "train.function"]),
+    ],
+)
+def test_all_that_is_wrong_is_told_at_once(text: str, fields: list[str], own: Path) -> None:
+    with pytest.raises(StudyError) as told:
+        study("", text)
+    assert sorted(one.field for one in told.value.problems) == fields
+
+
 def test_a_field_called_train_elsewhere_keeps_its_short_name() -> None:
     data = {"data": "linear_regression", "training": {"lr": 0.1, "batch_size": 4, "epochs": 1}}
     varied = Study(**data, factors={"train": [20, 40]}, model="linear")

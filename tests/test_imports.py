@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ ONLY_IN = {
         "models/modules",
         "models/own_loss.py",
         "own/augmentation.py",
+        "own/trying.py",
         "models/dense.py",
         "models/pack_layers.py",
         "models/packed.py",
@@ -58,6 +60,10 @@ LAYERS = [
         "reports",
         "uris",
         "importing",
+        "cadence",
+        "expectation",
+        "yamlvalues",
+        "yamlfile",
     },
     {"analysis"},
     {
@@ -72,8 +78,10 @@ LAYERS = [
         "augment",
         "noise",
         "losses",
+        "metrics",
+        "registry",
     },
-    {"recipe", "digests", "handover"},
+    {"learning", "recipe", "recorded", "digests", "handover"},
     {
         "design",
         "study",
@@ -90,19 +98,37 @@ LAYERS = [
         "sampling",
         "grids",
         "axes",
+        "canonical",
+        "fieldnames",
+        "factors",
+        "nesting",
+        "listing",
+        "exclusions",
+        "variation",
+        "cells",
+        "overrides",
+        "reading",
+        "schema",
     },
-    {"training", "ledger", "frame", "accounting", "scheduling", "lock", "targets", "plots"},
+    {"rows", "compaction", "findings", "columns"}
+    | {"training", "ledger", "frame", "accounting", "scheduling", "lock", "targets", "plots"},
     {"evidence", "terminal", "report", "sources", "downloads"},
     {"looking", "publishing", "analyzing"},
-    {"worker", "tracking", "execution", "planning", "status", "progress", "calibrations"},
+    {"worker", "tracking", "execution", "planning", "estimates"}
+    | {"status", "progress", "calibrations"}
+    | {"gate", "stopping"},
     {"running"},
-    {"closing", "scripting"},
-    {"cli"},
+    {"closing", "scripting", "starting"},
+    {"cli", "__main__", "__init__"},
 ]
 """A room imports at module level only from its own layer or from those before it."""
 
+UPWARDS = {("sources", "tracking")}
+"""Who imports whom from a later layer, in a function."""
 
-def imports(path: Path, *, top: bool = False) -> set[str]:
+
+@cache
+def imports(path: Path, *, top: bool = False) -> frozenset[str]:
     """Return the dotted names that a module imports: all, or those at its top level only."""
     tree = ast.parse(path.read_text())
     nodes = tree.body if top else list(ast.walk(tree))
@@ -112,7 +138,7 @@ def imports(path: Path, *, top: bool = False) -> set[str]:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.update({node.module} | {f"{node.module}.{alias.name}" for alias in node.names})
-    return found
+    return frozenset(found)
 
 
 def room(path: Path) -> str:
@@ -135,16 +161,30 @@ def test_a_foreign_package_is_imported_in_its_rooms_only(package: str) -> None:
     assert not strangers
 
 
-def test_rooms_import_downwards() -> None:
+def upward(*, top: bool) -> set[tuple[str, str]]:
+    """Return (module, room of a later layer that it imports)."""
     level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-    upward = [
-        f"{path.relative_to(ROOT)} imports {name}"
+    return {
+        (str(path.relative_to(ROOT)), above)
         for path in MODULES
-        if room(path) in level
-        for name in imports(path, top=True)
-        if name.startswith("randstudy.") and level.get(name.split(".")[1], -1) > level[room(path)]
-    ]
-    assert not upward
+        for name in imports(path, top=top)
+        if name.startswith("randstudy.")
+        for above in [name.split(".")[1]]
+        if level.get(above, -1) > level[room(path)]
+    }
+
+
+def test_every_room_is_in_one_layer() -> None:
+    placed = sorted(name for layer in LAYERS for name in layer)
+    assert placed == sorted({room(path) for path in MODULES})
+
+
+def test_rooms_import_downwards() -> None:
+    assert not upward(top=True)
+
+
+def test_functions_import_upwards_where_it_is_said() -> None:
+    assert {(room(ROOT / path), above) for path, above in upward(top=False)} == UPWARDS
 
 
 def test_training_reaches_neither_ray_nor_mlflow_nor_the_driver() -> None:

@@ -22,12 +22,12 @@ from catalogue import (
     at_common_steps,
     bits,
     in_order,
-    lively,
+    inits,
     moved,
     recipe,
-    registered,
     train,
     trial,
+    trial_of,
 )
 from numpy.typing import NDArray
 
@@ -105,8 +105,7 @@ PRUNINGS: tuple[Pruning, ...] = (
 
 def combinations() -> list[tuple[Init, Pruning]]:
     """Every registered scheme with every pruning."""
-    inits = [lively(scheme()) for scheme in registered(Init).values()]
-    return list(product(inits, PRUNINGS))
+    return list(product(inits(), PRUNINGS))
 
 
 def optimizer(rule: str, row: int) -> Optimizer:
@@ -195,7 +194,7 @@ def test_numbers_of_a_line_are_the_same_in_every_pack(
             lr=0.01,
             steps=50,
         )
-        for number, init in enumerate([lively(scheme()) for scheme in registered(Init).values()])
+        for number, init in enumerate(inits())
     ]
     together = train(trials, every_epochs=None, every_steps=10)
     for row, one in enumerate(trials):
@@ -205,7 +204,7 @@ def test_numbers_of_a_line_are_the_same_in_every_pack(
 
 
 def test_every_row_of_wide_packs_has_its_place_in_the_comparison() -> None:
-    assert len(combinations()) == len(registered(Init)) * len(PRUNINGS) >= 40
+    assert len(combinations()) == len(inits()) * len(PRUNINGS) >= 40
     statuses = [one.recipe.training.lr > 1 for one in members(Linear(), 8, "sgd", 45)]
     assert 0 < sum(statuses) < 10
 
@@ -599,11 +598,7 @@ INEFFECTIVE = {
 def test_fields_without_effect_change_neither_id_nor_numbers(case: str) -> None:
     """The id is right to leave them out: trained as written, the numbers are the same."""
     written = [recipe(**fields) for fields in INEFFECTIVE[case]]
-    ids = {
-        make_trial(made.effective(), 0, dict.fromkeys(sorted(made.effective().streams()), 0)).id
-        for made in written
-    }
-    assert len(ids) == 1
+    assert len({trial_of(made).id for made in written}) == 1
     raw = [make_trial(made, 0, dict.fromkeys(sorted(made.streams()), 0)) for made in written]
     first, second = (train([one])[0] for one in raw)
     if case == "the whole training set":

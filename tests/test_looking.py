@@ -17,6 +17,7 @@ from randstudy.accounting import today
 from randstudy.analysis.answer import Answer
 from randstudy.analysis.compare import compare
 from randstudy.analysis.looks import Look, spent
+from randstudy.analysis.paragraphs import endings, stale
 from randstudy.analysis.verdicts import Verdict, standing
 from randstudy.design import Design, Trial
 from randstudy.errors import RandstudyError
@@ -493,3 +494,16 @@ def test_a_verdict_that_is_withheld_costs_no_look(tmp_path: Path) -> None:
         answer_of(one_stream({"a": [0.9, 0.8], "b": [0.6, 0.7]}), "init"), "small", Ledger(tmp_path)
     )
     assert [look.number for look in looks(tmp_path)] == [1]
+
+
+def test_outcomes_of_other_versions_are_told_beside_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study()
+    fill(tmp_path, asked, lead=0.005)
+    assert stale(answer(asked, tmp_path)) == []
+    monkeypatch.setattr("randstudy.accounting.NUMERICS_VERSION", "other")
+    (said,) = stale(answer(asked, tmp_path))
+    count = len(set(Design(asked).keys()))
+    assert said.startswith(f"{count} outcomes were trained with other data, code or versions")
+    assert said in endings(answer(asked, tmp_path))

@@ -18,8 +18,8 @@ from randstudy.models.program import Pass, Program, program
 from randstudy.recipe import Recipe, Training
 from randstudy.tasks import LinearRegression
 from randstudy.training import PackRun
-from randstudy.training.lsuv import EXAMPLES, places, rescale
-from randstudy.training.pack_data import PackData
+from randstudy.training.lsuv import EXAMPLES, rescale
+from randstudy.training.pack_data import PackData, places
 
 MODELS = {
     "linear": Linear(),
@@ -50,7 +50,7 @@ def spreads(trials: list[Trial]) -> dict[str, NDArray[np.float64]]:
     """Return the standard deviation of each layer's outputs on the first examples, by trial."""
     built, data, weights = networks(trials)
     rows = data.rows["train"]
-    inputs, _ = data.batch(rows[:, places(rows.shape[1])])
+    inputs, _ = data.batch(rows[:, places(rows.shape[1], EXAMPLES)])
     found = {}
 
     def probe(path: str, outputs: torch.Tensor) -> None:
@@ -97,7 +97,7 @@ def test_layers_of_convolutional_networks_have_it_too(name: str) -> None:
     trials = mixed(CONVOLUTIONAL[name])
     run = PackRun(trials)
     rows = run.data.rows["train"]
-    inputs, _ = run.data.batch(rows[:, places(rows.shape[1])])
+    inputs, _ = run.data.batch(rows[:, places(rows.shape[1], EXAMPLES)])
     found: dict[str, list[float]] = {}
 
     def probe(path: str, outputs: torch.Tensor) -> None:
@@ -142,9 +142,9 @@ def test_another_split_gives_other_factors_and_the_same_directions() -> None:
 
 
 def test_examples_are_taken_from_all_of_the_training_set() -> None:
-    assert places(5).tolist() == [0, 1, 2, 3, 4]
-    assert places(EXAMPLES).tolist() == list(range(EXAMPLES))
-    spaced = places(50_000)
+    assert places(5, EXAMPLES).tolist() == [0, 1, 2, 3, 4]
+    assert places(EXAMPLES, EXAMPLES).tolist() == list(range(EXAMPLES))
+    spaced = places(50_000, EXAMPLES)
     assert len(spaced) == EXAMPLES
     assert len(set(np.diff(spaced).tolist())) <= 2
     assert 50_000 - spaced[-1] < 2 * 50_000 / EXAMPLES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import randstudy
-from randstudy import execution, streams
+from randstudy import streams
 from randstudy.design import Trial
 from randstudy.devicestreams import DeviceStream
 from randstudy.errors import RandstudyError, StudyError
@@ -333,14 +332,6 @@ def test_frozen_parameters_stay_as_the_module_was_built() -> None:
 
 
 # A study, for real
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        with execution.cluster(None) as started:
-            yield started
 
 
 STUDY = """

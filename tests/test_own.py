@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import random
 from typing import Any
@@ -22,15 +23,17 @@ from randstudy.errors import DataError, RandstudyError, StudyError
 from randstudy.fields import FAULT, Findings, read, settings
 from randstudy.inits import Init
 from randstudy.losses import CrossEntropy, Loss, SquaredError
+from randstudy.metrics import metric_named
 from randstudy.models import Model
 from randstudy.models.losses import TaskLoss, batch_loss
 from randstudy.own.augmentation import OwnChange
 from randstudy.parts import Part
 from randstudy.pruning import Pruning
 from randstudy.registry import written_name
-from randstudy.streams import Key
+from randstudy.streams import GlobalDrawError, Key
 from randstudy.study import Study
 from randstudy.tasks import Data, LinearRegression, Sizes, TaskShape
+from randstudy.training.own_augmentation import OwnInputs
 from randstudy.trials import trial_from_settings
 
 DIGITS = TaskShape((1, 8, 8), 10, "class")
@@ -197,7 +200,7 @@ def test_an_init_is_handed_shapes_fans_and_draws() -> None:
 
 def test_an_init_that_draws_elsewhere_fails() -> None:
     with pytest.raises(RandstudyError, match="draws from a global generator"):
-        train([trial(init=part(Init, "global_init"))])
+        part(Init, "global_init").first(recipe().model.parameters(DIGITS)[0], [Key(0)])
 
 
 def test_a_score_ranks_weights() -> None:
@@ -262,6 +265,27 @@ def test_an_own_loss_of_numbers_is_handed_one_number_an_example() -> None:
     torch.testing.assert_close(losses[1], expected)
 
 
+def test_a_loss_that_draws_on_larger_batches_alone_is_found_out_as_it_does() -> None:
+    Study.from_mapping({"loss": "someones:moody", "training": BUDGET})
+    with pytest.raises(GlobalDrawError, match="moody draws from a global generator"):
+        train([trial(loss=part(Loss, "moody"))])
+    loss = batch_loss(part(Loss, "moody"))
+    with pytest.raises(GlobalDrawError):
+        loss.examples(random_outputs(), torch.zeros(3, 5, dtype=torch.int64))
+
+
+def test_an_augmentation_that_draws_is_found_out_as_it_does() -> None:
+    inputs = OwnInputs(part(OwnChange, "global_jitter"), [Key(1), Key(2)])
+    with pytest.raises(GlobalDrawError, match="global_jitter"):
+        inputs(torch.zeros(2, 3, 1, 8, 8), torch.zeros(2, 3, dtype=torch.int64), None, 0)
+
+
+def test_a_metric_that_draws_is_found_out_as_it_does() -> None:
+    metric = metric_named("someones:moody_metric")
+    with pytest.raises(GlobalDrawError, match="someones:moody_metric"):
+        metric(np.zeros((5, 10), np.float32), np.zeros(5, int))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -270,6 +294,15 @@ def test_an_own_loss_of_numbers_is_handed_one_number_an_example() -> None:
         ({"loss": "someones:huber"}, "loss: fails on 4 made-up examples: "),
         ({"augment": {"own": "someones:global_jitter"}}, "augment.own: .*global generator"),
         ({"augment": {"own": "someones:halved"}}, r"returns \(2, 1, 8, 8\) for inputs of shape"),
+        ({"init": "someones:transposed"}, r"init: .*returns .* for the weight layers.* of shape"),
+        ({"init": "someones:unbounded"}, "init: returns numbers .* that are not finite"),
+        ({"init": "someones:global_init"}, "init: .*global generator"),
+        ({"pruning": {"name": "someones:total", "rate": 0.5}}, r"pruning: .*not an array of shape"),
+        ({"pruning": {"name": "someones:relative", "rate": 0.5}}, "pruning: .*that are not$"),
+        ({"evaluation": {"metrics": ["someones:each_margin"]}}, r"s\[0\]: .*an array of shape \("),
+        ({"evaluation": {"metrics": ["someones:division"]}}, "raised ZeroDivisionError: nothing"),
+        ({"evaluation": {"metrics": ["someones:moody_metric"]}}, "global generator"),
+        ({"evaluation": {"metrics": ["accuracy"]}}, "there already, as validation_accuracy"),
     ],
 )
 def test_a_wrong_function_is_refused_when_the_study_is_read(
@@ -308,6 +341,9 @@ def test_global_generators_are_put_back() -> None:
     assert streams.global_state() == before
     random.seed(1)
     assert streams.global_state() != before
+    assert streams.drawn_since(before)
+    assert streams.drawn_since(before[:2])
+    assert not streams.drawn_since(())
     random.setstate(before[0])  # type: ignore[arg-type]
     assert streams.global_state() == before
 
@@ -358,6 +394,14 @@ def test_every_setting_of_own_parts_is_alive() -> None:
     }
     for name, level in levels.items():
         assert train([trial(**own(**{name: level}))])[0].weights_digest != before, name
+
+
+def test_a_metric_that_fails_in_training_is_nan() -> None:
+    name = "someones:of_forty"
+    Study.from_mapping({"evaluation": {"metrics": [name]}, "training": BUDGET})
+    (outcome,) = train([trial()], metrics=(name,))
+    assert math.isnan(outcome.metrics["test_of_forty"])
+    assert outcome.weights_digest == train([trial()])[0].weights_digest
 
 
 def test_an_own_metric_is_that_of_the_outputs() -> None:

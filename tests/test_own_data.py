@@ -12,16 +12,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from catalogue import bits, train
+from catalogue import bits, registered, train, trial
+from datafiles import write_all
 from PIL import Image
 
 from randstudy.errors import DataError
+from randstudy.fields import settings
 from randstudy.models import Linear
-from randstudy.orders import places
+from randstudy.orders import Order, places
 from randstudy.recipe import Recipe, Training
 from randstudy.splits import Bootstrap, RandomSplit
 from randstudy.streams import key
-from randstudy.tasks import Data, ImageFolder, Npz, Sizes, Table, TaskShape
+from randstudy.tasks import (
+    Cifar10,
+    Data,
+    FashionMnist,
+    ImageFolder,
+    Mnist,
+    Mnist1d,
+    Npz,
+    Sizes,
+    Table,
+    TaskShape,
+)
 from randstudy.tasks.standard import standardized
 from randstudy.training.pack_data import PackData
 from randstudy.trials import Trial, make_trial
@@ -300,6 +313,41 @@ def test_files_are_found_from_anywhere(folder: Path, monkeypatch: pytest.MonkeyP
     assert replace(here, file="t.csv").problems() == []
     with pytest.raises(DataError, match=r"did you mean t\.csv"):
         replace(table(folder), file="tt.csv").problems()
+
+
+IN_PLACE: dict[type[Any], dict[str, Any]] = {
+    Cifar10: {"validation": 10},
+    Mnist: {"validation": 10},
+    FashionMnist: {"validation": 10},
+    Mnist1d: {"validation": 10},
+    Table: {"file": "rows.csv", "target": "kind", "drop": ("colour",)},
+    Npz: {"file": "arrays.npz"},
+    ImageFolder: {"images": "photos", "size": 6},
+}
+"""Data set in files -> settings, for files as `datafiles.write_all` makes them."""
+
+
+def test_every_data_set_in_files_is_moved_here() -> None:
+    parts = registered(Data).values()
+    assert {part for part in parts if "folder" in settings(part)} == {*IN_PLACE}
+
+
+@pytest.mark.parametrize("part", IN_PLACE, ids=lambda part: part.name)
+def test_where_files_lie_changes_nothing(part: type[Any], tmp_path: Path) -> None:
+    """Neither id nor numbers; other contents under the same names change the digest."""
+    written = [write_all(tmp_path / name, seed) for name, seed in (("a", 5), ("b", 5), ("c", 6))]
+    below = getattr(part, "default_folder", "")
+    here, there, other = (part(folder=str(root / below), **IN_PLACE[part]) for root in written)
+    one, two = (trial(data=data, model=Linear(), lr=0.01) for data in (here, there))
+    assert one.id == two.id
+    assert here.digest() == there.digest() != other.digest()
+    assert bits(train([one])[0]) == bits(train([two])[0])
+    # A worker makes the trial again from its settings and the places that it is told.
+    order = Order(
+        number=0, kind="", trials=(), store="", device="cpu", threads=1, share=1.0, observe={},
+        metric="", places=places(here),
+    )  # fmt: skip
+    assert order.trial(one.settings).recipe.data == here.effective()
 
 
 def test_other_contents_have_another_digest(folder: Path) -> None:

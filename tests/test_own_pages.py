@@ -41,6 +41,7 @@ def test_the_example_of_a_page_runs(
     pack.advance()
     (outcome,) = pack.take()
     assert outcome.status == "finished"
+    assert outcome.metrics["test_accuracy"] > 0.75
     assert len(list(Design(study).trials())) >= 3
     monkeypatch.delitem(sys.modules, "mine")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import mirror
 import pandas as pd
 import pytest
+from runs import trained, values
 
 import randstudy
 from randstudy import Study, execution
@@ -19,7 +19,6 @@ from randstudy.design import Design
 from randstudy.errors import RandstudyError
 from randstudy.ledger import Ledger
 from randstudy.planning import plan
-from randstudy.running import Options, Result, run
 
 pytestmark = pytest.mark.slow
 
@@ -118,16 +117,6 @@ def acting(function: str, parameter: str, levels: list[Any], **changes: Any) -> 
         compare=None,
         **({"tracking": {"enabled": False}, "replicates": 2} | changes),
     )
-
-
-def trained(one: Study, store: Path, **options: Any) -> tuple[Result, str]:
-    out = io.StringIO()
-    return run(one, store, Options(**({"report": False} | options)), out), out.getvalue()
-
-
-def values(one: Study, store: Path) -> pd.DataFrame:
-    frame = pd.DataFrame(randstudy.load(one, store=store))
-    return frame.drop(columns=[name for name in frame if str(name).endswith("_seconds")])
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from catalogue import SmallDigits, recipe, trial
+from datafiles import write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,7 +21,7 @@ from randstudy.optimizers import Adam, AdamW, Sgd
 from randstudy.packs import WIDEST, bytes_per_trial, evenly, shape_of, widest
 from randstudy.pruning import MagnitudePruning, RandomPruning
 from randstudy.recipe import Recipe
-from randstudy.tasks import Digits
+from randstudy.tasks import Digits, LinearRegression, Table
 from randstudy.training import PackRun
 
 TOGETHER: tuple[dict[str, Any], ...] = (
@@ -132,6 +136,28 @@ def test_more_of_anything_takes_more_memory() -> None:
     assert bytes_per_trial(recipe(data=Digits())) > base
     wide = recipe(data=Digits(), batch_size=1000)
     assert bytes_per_trial(wide) > bytes_per_trial(recipe(data=Digits(), batch_size=100))
+
+
+def test_a_device_that_evaluates_more_at_once_takes_more_memory() -> None:
+    """As many examples at once as it evaluates, or as there are."""
+    made = recipe(data=LinearRegression(train=5000, validation=50, test=50), model=Mlp(widths=(9,)))
+    more = bytes_per_trial(made, "cuda:0") - bytes_per_trial(made)
+    layers = made.model.activations(made.data.shape())
+    assert more == 4 * (2048 - 64) * (1 + 3 * layers + 3)
+    few = recipe(data=LinearRegression(train=50, validation=50, test=50))
+    assert bytes_per_trial(few, "cuda") == bytes_per_trial(few)
+    assert widest(made, 100 * bytes_per_trial(made), "cuda") < 100
+
+
+def test_a_table_for_each_trial_is_counted_whatever_it_is_for(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", np.random.default_rng(5))
+    plain = Table(file="rows.csv", folder=str(tmp_path), target="price", features=("a",))
+
+    def size(**settings: bool) -> int:
+        return bytes_per_trial(recipe(data=replace(plain, **settings), model=Linear()))
+
+    shared = size(standardize=False)
+    assert size(standardize=True) == size(standardize=False, standardize_target=True) > shared
 
 
 def test_the_widest_pack_fits_the_memory() -> None:

@@ -76,3 +76,30 @@ def test_a_line_has_no_logits_to_miss(tmp_path: Path) -> None:
     )
     train(one, tmp_path)
     assert account(one, Ledger(tmp_path)).reobserve == []
+
+
+def pruned(**pruning: Any) -> Study:
+    """Return a study of one cell that prunes."""
+    return Study.from_mapping(
+        {
+            "model": {"name": "mlp", "widths": [8, 8, 8]},
+            "pruning": {"name": "magnitude", **pruning},
+            "training": {"lr": 0.1, "batch_size": 32, "epochs": 2},
+        }
+    )
+
+
+def test_every_layer_that_pruning_empties_is_told(tmp_path: Path) -> None:
+    notes = plan(pruned(rate=1.0), tmp_path, pack_size=1, measure=False).notes
+    layers = "layers.0.weight, layers.1.weight, layers.2.weight and 1 more"
+    assert f"pruning leaves nothing of {layers} in 1 of 1 cells" in notes
+    one = pruned(rate=0.5, output_rate=1.0)
+    notes = plan(one, tmp_path, pack_size=1, measure=False).notes
+    assert "pruning leaves nothing of layers.3.weight in 1 of 1 cells" in notes
+
+
+@pytest.mark.parametrize(("rounds", "told"), [(3, ", up to 4 trainings a trial"), (0, "")])
+def test_the_plan_tells_how_often_a_budget_is_spent(rounds: int, told: str, tmp_path: Path) -> None:
+    one = pruned(rate=0.5, when="trained", rounds=rounds)
+    widths = plan(one, tmp_path, pack_size=1, measure=False).widths
+    assert list(widths) == [f"mlp on digits, sgd, batch 32, 68 steps{told}"]

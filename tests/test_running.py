@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mirror
 import pandas as pd
 import pytest
+from runs import trained, values
 
 import randstudy
-from randstudy import execution
 from randstudy.errors import LedgerError, RandstudyError
 from randstudy.ledger import Ledger
 from randstudy.lock import lock
 from randstudy.planning import plan
-from randstudy.running import Options, Result, run
 from randstudy.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -34,29 +31,8 @@ SMALL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start Ray once; runs join it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        with execution.cluster(None) as started:
-            yield started
-
-
 def study(**changes: Any) -> Study:
     return Study.from_mapping(SMALL | changes)
-
-
-def trained(one: Study, store: Path, **options: Any) -> tuple[Result, str]:
-    """Run a study, without its report; return the result and what was printed."""
-    out = io.StringIO()
-    return run(one, store, Options(**({"report": False} | options)), out), out.getvalue()
-
-
-def values(one: Study, store: Path) -> pd.DataFrame:
-    """Return the frame without what may differ between equal runs."""
-    frame = pd.DataFrame(randstudy.load(one, store=store))
-    return frame.drop(columns=[name for name in frame if str(name).endswith("_seconds")])
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +128,20 @@ def test_mlflow_holds_each_trial_once_and_nothing_runs(tmp_path: Path) -> None:
     planned = plan(one, tmp_path, pack_size=None, measure=False)
     assert planned.mlflow_runs == 12 + 4 + 1
     assert planned.mlflow_metrics == mirror.metrics(tmp_path)
+
+
+def test_plan_counts_all_that_a_study_asks_for(tmp_path: Path) -> None:
+    one = study(
+        tracking={"enabled": True},
+        factors={"clip_norm": [None, 0.1], "pruning.rate": [0.0, 0.5]},
+        training=SMALL["training"] | {"epochs": 3, "stopping": {"every_epochs": 2}},
+        evaluation={"every_steps": 4, "gradient_norms": "layers", "test_selected": True},
+        replicates=2,
+    )
+    trained(one, tmp_path)
+    planned = plan(one, tmp_path, pack_size=None, measure=False)
+    # A number that is the same in all trials of a cell, as a density is, has no interval there.
+    assert 0.95 * planned.mlflow_metrics <= mirror.metrics(tmp_path) <= planned.mlflow_metrics
 
 
 def test_a_tracker_that_is_down_costs_the_study_nothing(tmp_path: Path) -> None:

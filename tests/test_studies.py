@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datafiles import write_idx, write_signals
 
 from randstudy.design import Design
 from randstudy.study import Study
@@ -47,35 +47,14 @@ BRIEF = {
 """How studies are made brief whose budget is not in epochs, or is varied."""
 
 
-def write_images(folder: Path) -> None:
-    """IDX files with few images: the number of trials does not depend on what is in them."""
-    folder.mkdir()
-    for stem, count in (("train", 10_600), ("t10k", 100)):
-        pixels = np.arange(count * 28 * 28, dtype=np.uint8).tobytes()
-        images = np.array([0x803, count, 28, 28], ">u4").tobytes() + pixels
-        labels = np.array([0x801, count], ">u4").tobytes() + bytes(i % 10 for i in range(count))
-        (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images, 1))
-        (folder / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels, 1))
-
-
-def write_signals(folder: Path) -> None:
-    """MNIST-1D's file with few signals."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    arrays = {
-        name: rng.normal(size=(count, 40)) if name[0] == "x" else np.arange(count) % 10
-        for name, count in (("x", 400), ("y", 400), ("x_test", 100), ("y_test", 100))
-    }
-    np.savez(folder / "mnist1d_default.npz", **arrays)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files that studies read, with fewer examples than the real ones."""
     made = tmp_path_factory.mktemp("data")
-    write_images(made / "mnist")
-    write_images(made / "fashion-mnist")
-    write_signals(made / "mnist1d")
+    rng = np.random.default_rng(0)
+    for name in ("mnist", "fashion-mnist"):
+        write_idx(made / name, rng, train=10_600, test=100)
+    write_signals(made / "mnist1d", rng, train=400, test=100)
     return made
 
 

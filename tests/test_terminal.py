@@ -329,3 +329,37 @@ def test_every_text_holds_for_awkward_answers(kind: str, name: str) -> None:
     text = getattr(terminal, kind)(AWKWARD[name])
     assert text
     check(text)
+
+
+# Long names of levels.
+
+TICKET = "magnitude(rate=0.8,when=trained,each_round=true,rewind_to={},scope=global,biases=true)"
+
+
+def test_where_levels_of_one_part_do_not_fit_what_they_share_is_left_out() -> None:
+    names = [TICKET.format(10), TICKET.format(100), "random"]
+    told = terminal.laid_out([["pruning", *names]], [["n", "8", "8", "8"]], 40)
+    shown = ["magnitude(rewind_to=10)", "magnitude(rewind_to=100)", "random"]
+    assert [line.split()[0] for line in told.splitlines()[2:]] == shown
+
+
+def test_a_level_is_told_from_the_reference_beside_it() -> None:
+    columns = [["level", TICKET.format(100)], ["against", TICKET.format(10)]]
+    last = terminal.laid_out(columns, [["n", "8"]], 80).splitlines()[-1]
+    assert last.split() == ["magnitude(rewind_to=100)", "magnitude(rewind_to=10)", "8"]
+
+
+def test_levels_that_fit_stand_in_full() -> None:
+    names = [TICKET.format(10), TICKET.format(100)]
+    told = terminal.laid_out([["pruning", *names]], [["n", "8", "8"]])
+    assert [line.split()[0] for line in told.splitlines()[2:]] == names
+
+
+def test_each_method_of_a_variance_says_which_sources_it_is_of() -> None:
+    generator = np.random.default_rng(0)
+    cells = {rate: rate + generator.normal(0, 0.02, (4, 4)) for rate in (0.1, 0.2)}
+    text = terminal.variance(answer_of(crossed(cells), "lr"))
+    assert text.count("Method: ") == 1
+    (told,) = re.findall(r"Method: .*", text.replace("\n", " "))
+    assert "ANOVA (cell)" in told
+    assert "ANOVA, generalised interval (init" in told

@@ -20,6 +20,7 @@ from randstudy.schedules import Constant, Cosine, LinearDecay, Schedule, StepDec
 from randstudy.tasks import Digits
 from randstudy.training.gradients import Clipping, Norms
 from randstudy.training.layout import Layout
+from randstudy.training.rates import Rates
 from randstudy.training.updates import update_rule
 
 SIZE = 137
@@ -289,7 +290,8 @@ def test_a_schedule_has_the_rates_of_torch(name: str) -> None:
         optimizer.step()
         theirs.step()
     recipe = Recipe(training=training(Sgd(), 0.7, schedule=schedule, epochs=None, steps=12))
-    assert [recipe.rate(step) for step in range(12)] == pytest.approx(rates, rel=1e-12)
+    ours = Rates([recipe])
+    assert [ours.at(step)[0] for step in range(12)] == pytest.approx(rates, rel=1e-12)
 
 
 def test_warm_up_rises_in_a_line_in_front_of_any_schedule() -> None:
@@ -316,4 +318,4 @@ def test_a_pack_of_schedules_steps_as_each_alone(rule: Optimizer) -> None:
 @pytest.mark.parametrize(("scaling", "factor"), [("none", 1.0), ("linear", 0.25), ("sqrt", 0.5)])
 def test_the_rate_grows_with_the_batch(scaling: str, factor: float) -> None:
     fields = {"lr_scaling": scaling, "lr_batch": 64, "accumulate": 2}
-    assert Recipe(training=training(Sgd(), 1.0, **fields)).rate(0) == factor
+    assert Rates([Recipe(training=training(Sgd(), 1.0, **fields))]).at(0) == [factor]

@@ -144,9 +144,10 @@ def _refuse(alpha: float, margin: float | None, resampled: float | None) -> None
     """Stop for numbers that no comparison can have."""
     if not 0 < alpha <= 0.5:
         raise RandstudyError(f"alpha is {alpha:g}; it must be above 0 and at most 0.5")
-    for name, value in (("smallest_difference", margin), ("resampled", resampled)):
-        if value is not None and not 0 < value < math.inf:
-            raise RandstudyError(f"{name} is {value:g}; it must be above 0 and finite")
+    if margin is not None and not 0 < margin < math.inf:
+        raise RandstudyError(f"smallest_difference is {margin:g}; it must be above 0 and finite")
+    if resampled is not None and not 0 <= resampled < math.inf:
+        raise RandstudyError(f"resampled is {resampled:g}; it must be at least 0 and finite")
 
 
 def _levels(layout: Layout, factor: str, reference: Any) -> tuple[list[Any], Any]:

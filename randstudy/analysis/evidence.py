@@ -25,6 +25,8 @@ class Accounts:
     diverged: int
     failed: int
     left: int
+    stale: int = 0
+    """Of those that ended: trained with other data, code or versions than today's."""
 
     @property
     def complete(self) -> bool:

@@ -306,8 +306,9 @@ def corrected(
     Trainings on overlapping splits are correlated, which no number of them removes: the variance
     s^2 / n becomes s^2 (1 / n + n_test / n_train) (Nadeau & Bengio, equation 9). Where the split is
     crossed with other streams its factor 1 + k n_test / n_train widens the whole, which is safe.
+    At 0 each split is of data of its own, and there is nothing to correct.
     """
-    if split is None or not found.known:
+    if split is None or resampled == 0 or not found.known:
         return found
     if resampled is None:
         told = "splits resample one data set; say test over training examples to correct for it"

@@ -179,7 +179,8 @@ def endings(answer: Answer) -> list[str]:
     said = [
         f"{counted(accounts.planned, 'training')} {_was(accounts.planned)} {there}: "
         f"{accounts.finished:,} finished, {accounts.diverged:,} diverged, {accounts.failed:,} "
-        f"failed, {accounts.left:,} left."
+        f"failed, {accounts.left:,} left.",
+        *stale(answer),
     ]
     cells = answer.cells
     for name, text in (
@@ -197,6 +198,17 @@ def endings(answer: Answer) -> list[str]:
                 f"{worst['cell']} ({int(counts.max()):,})."
             )
     return [capital(one) for one in said]
+
+
+def stale(answer: Answer) -> list[str]:
+    """Say how many outcomes are not what the study would train today."""
+    count = answer.evidence.accounts.stale
+    if not count:
+        return []
+    return [
+        f"{counted(count, 'outcome')} {_was(count)} trained with other data, code or versions than "
+        "today's; status says which, and run --retrain-stale trains them again."
+    ]
 
 
 def _was(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,16 +74,20 @@ class Roles:
 
 @dataclass(frozen=True)
 class Unit:
-    """Values are multiplied by `scale` and followed by `name`; differences by `difference`."""
+    """Values are multiplied by `scale` and followed by `name`; differences by `difference`.
+
+    No difference is above `widest`, in units of the metric.
+    """
 
     scale: float = 1.0
     name: str = ""
     difference: str = ""
+    widest: float = math.inf
 
 
 def unit_of(metric: str) -> Unit:
     """Accuracies are shares from 0 to 1, told in percent and their differences in points."""
-    return Unit(100.0, "%", "points") if metric.endswith("accuracy") else Unit()
+    return Unit(100.0, "%", "points", 1.0) if metric.endswith("accuracy") else Unit()
 
 
 def roles(

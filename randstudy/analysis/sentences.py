@@ -207,6 +207,7 @@ def _range(row: Mapping[str, Any], setting: Setting, level: str, reference: str)
     """Say what the interval leaves possible: costs and gains, or only one of them."""
     what = setting.quantity
     low, high = (row["low"], row["high"]) if setting.maximize else (-row["high"], -row["low"])
+    low, high = what.possible(low), what.possible(high)
     against = f"against {reference}"
     if low < 0 < high:
         cost, gain = what.difference(-low), what.bare(high)
@@ -219,11 +220,8 @@ def _settling(row: Mapping[str, Any], setting: Setting) -> str:
     """Say how many replicates settle the question and what they cost."""
     margin = row["smallest_difference"]
     if not margin > 0:
-        bound = setting.quantity.difference(
-            max(abs(row["decisive_low"]), abs(row["decisive_high"]))
-        )
         return (
-            f"Any difference is below {bound}. How many {setting.noun}s would settle it depends on "
+            f"{_bound(row, setting.quantity)} How many {setting.noun}s would settle it depends on "
             "the smallest difference that matters, which nobody said."
         )
     wanted = setting.quantity.margin(margin)
@@ -242,6 +240,14 @@ def _settling(row: Mapping[str, Any], setting: Setting) -> str:
     cost = setting.minutes_per_replicate * growth(needed - more, needed, int(row["axes"]))
     time = f", {duration(cost)}" if math.isfinite(cost) else ""
     return f"{first}: {more:,} {arm}{time}."
+
+
+def _bound(row: Mapping[str, Any], what: Quantity) -> str:
+    """Say how large the difference may be, if that says more than what kind of number it is."""
+    most = max(abs(row["decisive_low"]), abs(row["decisive_high"]))
+    if most >= what.unit.widest:
+        return "No difference is ruled out."
+    return f"Any difference is below {what.difference(most)}."
 
 
 def _withheld(row: Mapping[str, Any], setting: Setting) -> str:

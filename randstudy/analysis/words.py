@@ -78,6 +78,10 @@ class Quantity:
         """Write a difference with its unit: "0.62 points"."""
         return f"{self.bare(value)} {self.unit.difference}".rstrip()
 
+    def possible(self, value: float) -> float:
+        """Return the end of an interval of differences, or the largest that there can be."""
+        return max(-self.unit.widest, min(self.unit.widest, value))
+
     def margin(self, value: float) -> str:
         """Write a number that somebody chose, with its unit and no more digits than it has."""
         text = number(value * self.unit.scale, 6)

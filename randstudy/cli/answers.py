@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,13 @@ def add(commands: Any) -> None:
 
 def _table(options: argparse.Namespace) -> int:
     from randstudy import terminal
+    from randstudy.analysis.paragraphs import stale
     from randstudy.looking import answer
 
     study, store = named(options)
     found = answer(study, store)
+    for line in stale(found):
+        print(f"randstudy: {line}", file=sys.stderr)
     if options.json:
         print(json.dumps(_plain(found, options.table), indent=1, allow_nan=False))
     elif options.table == "cells":
@@ -71,12 +75,15 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from randstudy.analysis.paragraphs import stale
     from randstudy.publishing import publish
     from randstudy.reports import folder_of
 
     study, store = named(options)
     folder = options.out or folder_of(study.name, store)
     done = publish(study, store, folder)
+    for line in stale(done.answer):
+        print(f"randstudy: {line}", file=sys.stderr)
     print(done.answer.headline)
     print(done.page)
     return 0

@@ -110,6 +110,10 @@ class Init(Part, kind="init"):
             return [("", f"{self.name} rescales each layer's outputs, which {model.name} hides")]
         return []
 
+    def unmade(self, parameters: tuple[Parameter, ...]) -> list[tuple[str, str]]:
+        """Return (field, message) where the scheme has no values for a network's parameters."""
+        return []
+
 
 @dataclass(frozen=True, kw_only=True)
 class UniformInit(Init):

@@ -74,6 +74,9 @@ class Model(Part, kind="model"):
         """Return the network's parameters in the order of its layers."""
         raise NotImplementedError
 
+    layered: ClassVar[bool] = True
+    """Whether parameters come in the order of the layers, so that it is known which is last."""
+
     def buffers(self, shape: TaskShape) -> tuple[Buffer, ...]:
         """Return what the network keeps beside its parameters."""
         return ()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -12,10 +11,8 @@ from randstudy.models.forward import Network
 from randstudy.models.losses import BatchLoss
 from randstudy.models.model import Model
 from randstudy.models.pack_layers import PackLayers
-from randstudy.models.program import Pass, Weights
+from randstudy.models.program import BLOCK, Pass, Weights, blocks, one_thread
 from randstudy.tasks import TaskShape
-
-BLOCK = 8
 
 
 class PackedProgram:
@@ -37,7 +34,7 @@ class PackedProgram:
         """Return the networks' outputs (P, B, K) for inputs (P, B, *shape)."""
         found = []
         with self._threads(inputs):
-            for some in self._blocks(inputs):
+            for some in blocks(inputs, BLOCK if self.convolves else len(inputs)):
                 mine = {path: weight[some] for path, weight in weights.items()}
                 found.append(self._forward(mine, inputs[some], way.rows(some)))
         return torch.cat(found)
@@ -49,7 +46,7 @@ class PackedProgram:
         losses: list[Tensor] = []
         found: dict[str, list[Tensor]] = {path: [] for path in weights}
         with self._threads(inputs):
-            for some in self._blocks(inputs):
+            for some in blocks(inputs, BLOCK if self.convolves else len(inputs)):
                 leaves = {
                     path: weight[some].detach().requires_grad_() for path, weight in weights.items()
                 }
@@ -65,22 +62,7 @@ class PackedProgram:
     def _forward(self, weights: Weights, inputs: Tensor, way: Pass) -> Tensor:
         return self.model.forward(PackLayers(weights, way), inputs, self.classes)
 
-    def _blocks(self, inputs: Tensor) -> Iterator[slice]:
-        """Yield the pack in blocks; whole where there is no oneDNN to outwit."""
-        pack = len(inputs)
-        size = BLOCK if self.convolves and inputs.device.type == "cpu" else pack
-        for start in range(0, pack, size):
-            yield slice(start, start + size)
-
-    @contextmanager
-    def _threads(self, inputs: Tensor) -> Iterator[None]:
+    def _threads(self, inputs: Tensor) -> AbstractContextManager[None]:
         """Convolve on one thread of a CPU."""
-        before = torch.get_num_threads()
-        if before == 1 or not self.convolves or inputs.device.type != "cpu":
-            yield
-            return
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        alone = self.convolves and inputs.device.type == "cpu"
+        return one_thread() if alone else nullcontext()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
+from randstudy import importing
 from randstudy.models import Model
 from randstudy.models.losses import BatchLoss
 from randstudy.tasks import TaskShape
@@ -85,6 +87,31 @@ class Program(Protocol):
 
 def program(model: Model, shape: TaskShape, loss: BatchLoss) -> Program:
     """Import and build the tensor program that `model` names."""
-    module, _, name = model.program.partition(":")
-    found: Program = getattr(importlib.import_module(module), name)(model, shape, loss)
+    found: Program = importing.found(model.program)(model, shape, loss)
     return found
+
+
+BLOCK = 8
+"""Trials computed together on a CPU where kernels are chosen by the number of channels in all."""
+
+
+def blocks(inputs: Tensor, size: int) -> Iterator[slice]:
+    """Yield a pack in blocks of `size` trials; whole where there is no oneDNN to outwit."""
+    pack = len(inputs)
+    step = size if inputs.device.type == "cpu" else pack
+    for start in range(0, pack, step):
+        yield slice(start, start + step)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: kernels may be chosen by their number, and differ in bits."""
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -7,9 +7,9 @@ hands to the function is no setting; each kind of part says what that is, in a r
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, Final
 
+from randstudy import importing
 from randstudy.own.functions import OwnPart, OwnPartError, from_function
 from randstudy.parts import Part
 
@@ -38,13 +38,13 @@ def part_from(kind: type[Part], name: str, found: Any) -> type[Part] | None:
     OwnPartError
         When the function's parameters cannot be settings; its text says which and why.
     """
-    room = ROOMS.get(kind.kind)
-    if room is None or not callable(found) or (isinstance(found, type) and issubclass(found, Part)):
+    if kind.kind not in ROOMS or not callable(found):
+        return None
+    if isinstance(found, type) and issubclass(found, Part):
         return None
     known = _made.get((kind.kind, name))
     if known is not None and known[0] is found:
         return known[1]
-    module, _, wrapper = room.partition(":")
-    made = from_function(getattr(importlib.import_module(module), wrapper), name, found)
+    made = from_function(importing.found(ROOMS[kind.kind]), name, found)
     _made[kind.kind, name] = (found, made)
     return made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from randstudy.own.functions import OwnPart
 from randstudy.parts import Part
+from randstudy.streams import HandedStream
 from randstudy.tasks import TaskShape
 
 if TYPE_CHECKING:
@@ -38,11 +39,25 @@ class OwnAugmentation(OwnPart, OwnChange):
 
     def change(self, inputs: torch.Tensor, generator: torch.Generator) -> Any:
         """Call the function."""
-        return self.call_watched(inputs, generator)
+        return self.call(inputs, generator)
 
     def misfits(self, shape: TaskShape) -> list[tuple[str, str]]:
         """Try the function on made-up examples."""
-        from randstudy.training.own_augmentation import problem
+        from randstudy.own.trying import augmentation_problem
 
-        found = problem(self, shape)
+        found = augmentation_problem(self, shape)
         return [("", found)] if found else []
+
+
+def changed(change: OwnChange, inputs: torch.Tensor, stream: HandedStream) -> torch.Tensor:
+    """Return what the augmentation makes of one trial's inputs (B, *shape).
+
+    Raises
+    ------
+    ValueError : where that is no such tensor.
+    """
+    found = change.change(inputs.clone(), stream.torch(inputs.device))
+    if not isinstance(found, type(inputs)) or found.shape != inputs.shape:
+        told = tuple(found.shape) if isinstance(found, type(inputs)) else type(found).__name__
+        raise ValueError(f"returns {told} for inputs of shape {tuple(inputs.shape)}")
+    return found.to(inputs.dtype)

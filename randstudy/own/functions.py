@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import sys
 import types
@@ -12,10 +11,10 @@ from dataclasses import MISSING, dataclass
 from inspect import Parameter
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
+from randstudy import importing, streams
 from randstudy.errors import RandstudyError
 from randstudy.expectation import fits, members
 from randstudy.parts import Part
-from randstudy.streams import global_state
 
 SIMPLE = (int, float, str, bool, type(None))
 """Types of settings; closed choices (Literal), lists and unions of these are settings too."""
@@ -25,8 +24,8 @@ class OwnPartError(LookupError):
     """A function that cannot be a part as it is written."""
 
 
-class GlobalDrawError(RandstudyError):
-    """A function that draws from a generator that belongs to nobody."""
+class ReturnError(RandstudyError, ValueError):
+    """A function that returned something else than it should; the text says what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +58,8 @@ class OwnPart(Part):
         ------
         GlobalDrawError : where the state of Python's, numpy's or torch's generator has changed.
         """
-        before = global_state()
-        returned = self.call(*given, **offered)
-        if global_state() != before:
-            raise GlobalDrawError(
-                f"{self.name} draws from a global generator, so that its numbers would depend on "
-                "what ran before; draw from the generator that randstudy hands over"
-            )
-        return returned
+        with streams.watched(self.name):
+            return self.call(*given, **offered)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Its class is made, not found, so a copy elsewhere looks the function up again.
@@ -79,9 +72,8 @@ def _again(kind: str, name: str, fields: Mapping[str, Any]) -> Any:
     from randstudy.own import ROOMS
     from randstudy.registry import part_named
 
-    module, _, wrapper = ROOMS[kind].partition(":")
-    found = getattr(importlib.import_module(module), wrapper)
-    kinds = [base for base in found.__mro__ if "choices" in vars(base)]
+    wrapper = importing.found(ROOMS[kind])
+    kinds = [base for base in wrapper.__mro__ if "choices" in vars(base)]
     return part_named(kinds[0], name)(**fields)
 
 

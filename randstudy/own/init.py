@@ -10,7 +10,8 @@ import numpy as np
 
 from randstudy.inits import Floats, Init
 from randstudy.inits.scheme import NORMALISATION
-from randstudy.own.functions import OwnPart
+from randstudy.own.functions import OwnPart, ReturnError
+from randstudy.own.probing import init_problem
 from randstudy.streams import Key, handed_at, site, uniforms
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class OwnInit(OwnPart, Init):
             return self.draw(parameter, np.empty((len(keys), 0)))
         return np.stack([self._called(parameter, key) for key in keys]) * self.scale
 
+    def unmade(self, parameters: tuple[Parameter, ...]) -> list[tuple[str, str]]:
+        """Try the function on some of the network's parameters."""
+        found = init_problem(self, parameters)
+        return [("", found)] if found else []
+
     def _called(self, parameter: Parameter, key: Key) -> Floats:
         """Return the values of one trial's parameter."""
         place = site(parameter.path)
@@ -68,8 +74,8 @@ class OwnInit(OwnPart, Init):
             dtype=np.float64,
         )
         if values.shape != parameter.shape:
-            raise ValueError(
-                f"{self.name} returns {values.shape} for the weight {parameter.path} of shape "
-                f"{parameter.shape}"
+            raise ReturnError(
+                f"{self.name} returns {values.shape} for the {parameter.role} {parameter.path} of "
+                f"shape {parameter.shape}"
             )
         return values

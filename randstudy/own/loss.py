@@ -23,7 +23,7 @@ class OwnLoss(OwnPart, Loss):
 
     def misfits(self, shape: TaskShape) -> list[tuple[str, str]]:
         """Try the function on a few made-up examples."""
-        from randstudy.models.own_loss import problem
+        from randstudy.own.trying import loss_problem
 
-        found = problem(self, shape)
+        found = loss_problem(self, shape)
         return [("", found)] if found else []

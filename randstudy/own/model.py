@@ -25,6 +25,7 @@ class OwnModel(OwnPart, Model):
 
     offered: ClassVar[tuple[str, ...]] = ("inputs", "outputs", "shape")
     program: ClassVar[str] = "randstudy.models.modules.program:ModuleProgram"
+    layered: ClassVar[bool] = False
 
     def build(self, shape: TaskShape) -> Any:
         """Call the factory."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from randstudy.own.functions import OwnPart
+from randstudy.own.functions import OwnPart, ReturnError
+from randstudy.own.probing import score_problem
 from randstudy.pruning import Pruning
 from randstudy.pruning.method import Ranks
 from randstudy.pruning.methods import sortable
@@ -46,9 +47,20 @@ class OwnPruning(OwnPart, Pruning):
             ),
             dtype=np.float32,
         )
-        if scores.size != parameter.size or not np.isfinite(scores).all():
-            raise ValueError(
+        wrong = ""
+        if scores.size != parameter.size:
+            wrong = f"an array of shape {scores.shape}"
+        elif not np.isfinite(scores).all():
+            wrong = f"{np.count_nonzero(~np.isfinite(scores))} that are not"
+        if wrong:
+            raise ReturnError(
                 f"{self.name} must return {parameter.size} finite scores for the weight "
-                f"{parameter.path}, not an array of shape {scores.shape}"
+                f"{parameter.path} of shape {parameter.shape}, not {wrong}"
             )
         return sortable(scores)
+
+    def misfits(self, parameters: tuple[Parameter, ...], steps: int) -> list[tuple[str, str]]:
+        """Try the function on made-up weights, where anything is pruned."""
+        found = super().misfits(parameters, steps)
+        wrong = score_problem(self, parameters) if self.active else ""
+        return [*found, ("", wrong)] if wrong else found

@@ -70,6 +70,19 @@ class Pruning(Part, kind="pruning"):
         return self.rounds > 0 and (self.rate > 0 or bool(self.output_rate))
 
     @property
+    def scored_examples(self) -> int | None:
+        """Training examples from which scores are worked out at init, None where none are."""
+        return None
+
+    def of_one_layer(self) -> Self:
+        """Return what the method is for a network with one layer: only its rate counts."""
+        if self.biases or not self.active:
+            return self
+        rate = self.rate if self.output_rate is None else self.output_rate
+        usual = type(self)().scope
+        return replace(self, rate=rate, output_rate=None, scope=usual).effective()
+
+    @property
     def trainings(self) -> int:
         """How often the budget is spent, one after the other."""
         if self.when == "init" or not self.active:

@@ -26,10 +26,12 @@ class DrawnPruning(Pruning):
     def effective(self) -> Self:
         """The mask knows nothing of the weights: pruned and rewound to init, it is a mask at init.
 
+        The training before it is then left out, so nobody sees whether it would have diverged.
         Rates that are fractions of what is left are not put into one, as that would round twice.
         """
         found = super().effective()
-        if found.rewind_to == 0 and not found.each_round:
+        anew = self.rewind_to == 0 or self.reinit
+        if found.active and found.when == "trained" and anew and not found.each_round:
             found = replace(found, when="init", rounds=1, levels=(), rewind_to=None)
         return found
 
@@ -102,8 +104,13 @@ class SnipPruning(ScoredPruning, name="snip"):
     """Connection sensitivity |weight * gradient| (SNIP; Lee, Ajanthan & Torr 2019)."""
 
     examples: Annotated[
-        int, Range(least=1), "training examples, the first of the split, that are looked at"
+        int, Range(least=1), "training examples that are looked at, evenly spaced over the split"
     ] = 128
+
+    @property
+    def scored_examples(self) -> int | None:
+        """Those of `examples`, where anything is scored."""
+        return self.examples if self.active else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +121,16 @@ class GraspPruning(ScoredPruning, name="grasp"):
     """
 
     examples: Annotated[
-        int, Range(least=1), "training examples, the first of the split, that are looked at"
+        int, Range(least=1), "training examples that are looked at, evenly spaced over the split"
     ] = 128
     temperature: Annotated[
         float, Range(above=0), "what outputs are divided by before the loss, as the authors do"
     ] = 200.0
+
+    @property
+    def scored_examples(self) -> int | None:
+        """Those of `examples`, where anything is scored."""
+        return self.examples if self.active else None
 
 
 @dataclass(frozen=True, kw_only=True)

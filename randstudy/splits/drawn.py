@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from randstudy import streams
 from randstudy.parts import Range
@@ -18,8 +17,8 @@ from randstudy.splits.portions import (
     unwhole,
 )
 from randstudy.splits.scheme import Splitting, class_counts, unknown_classes
-from randstudy.streams import Key
 from randstudy.tasks import Data, Sizes, Split
+from randstudy.tasks.parting import cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,9 +226,9 @@ class Bootstrap(Drawn, name="bootstrap"):
         """
         sizes = self.whole(data)
         key = streams.key(seed, "split", replicate)
-        attempt = 0
+        site, attempt = streams.site("split.bootstrap"), 0
         while True:
-            train = _with_replacement(key, sizes.train, attempt)
+            train = streams.choices([key], sizes.train, epoch=attempt, site=site)[0]
             left = np.setdiff1d(np.arange(sizes.train, dtype=np.int64), train)
             if len(left) >= sizes.validation + sizes.test:
                 break
@@ -237,20 +236,3 @@ class Bootstrap(Drawn, name="bootstrap"):
         left = left[streams.permutations([key], len(left), epoch=0)[0]]
         test, validation = left[: sizes.test], left[sizes.test :][: sizes.validation]
         return Split(train, np.sort(validation), np.sort(test))
-
-
-def cut(rows: NDArray[np.int64], sizes: Sizes) -> Split:
-    """Return the first rows to train in their order, the next to validate, the last to test."""
-    train, validation, test = np.split(rows, [sizes.train, sizes.train + sizes.validation])
-    return Split(train, np.sort(validation), np.sort(test))
-
-
-def _with_replacement(key: Key, total: int, attempt: int) -> NDArray[np.int64]:
-    """Draw `total` rows of `total`: the high half of a 32-bit word times `total`.
-
-    No row's probability is off by more than one part in 2**32 / total.
-    """
-    site = streams.site("split.bootstrap")
-    words = streams.words([key], site=site, count=total, step=attempt)[0].astype(np.uint64)
-    rows: NDArray[np.int64] = ((words * np.uint64(total)) >> np.uint64(32)).astype(np.int64)
-    return rows

@@ -27,7 +27,9 @@ def portion(value: float, total: int) -> int:
 
 
 def unwhole(name: str, value: float | None) -> list[tuple[str, str]]:
-    """Return the problem of a setting from 1 up that is no whole number."""
+    """Return the problem of a setting that is no share, nor a whole number from 2 up."""
+    if value == 1:
+        return [(name, "is 1: a share is below 1, a number of examples above; all is null")]
     if value is None or value < 1 or value == int(value):
         return []
     return [(name, f"{value:g} is neither a share below 1 nor a whole number of examples")]

@@ -121,8 +121,9 @@ def find(folder: Path, name: str, packings: tuple[str, ...], needs: str) -> Path
     """Return the plain file of this name, or the packed one; `needs` says what belongs there."""
     for suffix in ("", *packings):
         path = folder / f"{name}{suffix}"
-        if path.is_file():
-            return path
+        with told(path):
+            if path.is_file():
+                return path
     alternatives = " or ".join(f"{name}{suffix}" for suffix in ("", *packings))
     raise DataError(f"{folder}: no file {alternatives}; {needs}")
 
@@ -130,7 +131,7 @@ def find(folder: Path, name: str, packings: tuple[str, ...], needs: str) -> Path
 def known_folder(name: str, folder: str | None, default: str, what: str) -> Path:
     """Return the folder of a well-known data set: the study's, or its usual one in `data_root`."""
     if folder is not None:
-        return Path(folder).expanduser()
+        return named_folder(folder)
     usual = data_root() / default
     if usual.is_dir() or os.environ.get("RANDSTUDY_DATA"):
         return usual
@@ -148,19 +149,28 @@ def data_root() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".local" / "share" / "randstudy"
 
 
+def named_folder(folder: str) -> Path:
+    """Return a folder that a study names; ``~`` is the home of whoever runs it."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{folder[:200]}: {error} Write the folder out") from error
+
+
 def own_path(name: str, folder: str | None) -> Path:
     """Return where a file or folder of one's own is.
 
     In the study's `folder`; else in RANDSTUDY_DATA, if it is there; else in the present folder.
     """
     if folder is not None:
-        roots = [Path(folder).expanduser()]
+        roots = [named_folder(folder)]
     else:
         root = os.environ.get("RANDSTUDY_DATA")
         roots = [*([Path(root).expanduser()] if root else []), Path.cwd()]
     for one in roots:
-        if (one / name).exists():
-            return one / name
+        with told(one / name[:200]):
+            if (one / name).exists():
+                return one / name
     tried = " and ".join(str(one) for one in roots)
     raise DataError(f"there is no {name} in {tried}{_close(roots[-1] / name)}")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,33 +15,27 @@ from randstudy.nearest import suggestion
 from randstudy.parts import Range
 from randstudy.streams import Key
 from randstudy.tasks.coding import classes, finite, sharing
-from randstudy.tasks.files import State, contents, misnamed, once, own_path, state, told
+from randstudy.tasks.files import State, contents, misnamed, once, state, told
+from randstudy.tasks.own_file import OwnFile, Prepared
 from randstudy.tasks.parting import consecutive, drawn, shares
-from randstudy.tasks.task import Data, Examples, Sizes, Split, TaskShape
+from randstudy.tasks.task import Sizes, Split
 
 
-class Prepared(NamedTuple):
-    """What a file comes to: inputs, targets, how many classes (0 for numbers), and to train on."""
+@dataclass(frozen=True, eq=False)
+class PreparedArrays(Prepared):
+    """Likewise; the first `train` examples are not from the test arrays."""
 
-    inputs: NDArray[np.float32]
-    targets: NDArray[np.int64] | NDArray[np.float32]
-    classes: int
     train: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Npz(Data, name="npz"):
+class Npz(OwnFile, name="npz"):
     """Arrays by name from one .npz file; the first dimension counts examples.
 
     Whole-number targets are classes, others numbers. With test arrays the split is given and the
     last `validation` examples are held out; without, 60, 20 and 20 in a hundred are drawn.
     """
 
-    file: Annotated[str, "file name, as seen from `folder`"]
-    # The file's name is the data set's; the folder above it may differ from machine to machine.
-    folder: Annotated[
-        str | None, "folder of the file; null: RANDSTUDY_DATA, or where the command is given"
-    ] = field(default=None, metadata={"identity": False})
     inputs: Annotated[str, "name of the array of inputs"] = "x"
     target: Annotated[str, "name of the array of targets"] = "y"
     test_inputs: Annotated[str | None, "name of the array of test inputs"] = None
@@ -96,12 +89,6 @@ class Npz(Data, name="npz"):
         same = self.task is not None and plain._kind() == self.task
         return plain if same else self
 
-    def shape(self) -> TaskShape:
-        """Return the shape of one input; a flat file's examples have one input each."""
-        found = self._prepared()
-        target: Literal["class", "number"] = "class" if found.classes else "number"
-        return TaskShape(found.inputs.shape[1:], found.classes or 1, target)
-
     def sizes(self) -> Sizes:
         """Return the file's, or 60, 20 and 20 in a hundred of its examples."""
         found = self._prepared()
@@ -110,32 +97,13 @@ class Npz(Data, name="npz"):
         held = self._held()
         return Sizes(found.train - held, held, len(found.targets) - found.train)
 
-    def examples(self, key: Key) -> Examples:
-        """Return inputs (N, *shape) and targets (N,): those to train on, then those to test."""
-        found = self._prepared()
-        whole = found.inputs if isinstance(found.inputs, np.memmap) else found.inputs.copy()
-        return Examples(whole, found.targets.copy())
-
     def split(self, key: Key) -> Split:
         """Return the file's split, or one that is drawn."""
         return consecutive(self.sizes()) if self.given else drawn(key, self.sizes())
 
-    def digest(self) -> str:
-        """Return a hash of the file."""
-        held = contents(self._path()).digest
-        return blake2b(held, digest_size=16, person=b"randstudy.data").hexdigest()
-
     def pooled(self) -> Self:
         """Hold nothing out: all examples are split anew."""
         return replace(self, validation=None)
-
-    def located(self) -> Self:
-        """Name the folder from the root."""
-        path = self._path().absolute()
-        return replace(self, folder=str(path.parents[len(Path(self.file).parts) - 1]))
-
-    def _path(self) -> Path:
-        return own_path(self.file, self.folder)
 
     def _held(self) -> int:
         return self.validation or max(1, self._prepared().train // 5)
@@ -144,7 +112,7 @@ class Npz(Data, name="npz"):
         array = load(self._path(), (self.target,))[self.target]
         return "class" if _whole(array) else "number"
 
-    def _prepared(self) -> Prepared:
+    def _prepared(self) -> PreparedArrays:
         return _prepare(replace(self, folder=None, validation=None), state(self._path()))
 
 
@@ -156,8 +124,9 @@ def load(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     DataError : if the file is damaged, or has no array of a name.
     """
     try:
-        with told(path, "write it again"):
-            opened = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Opened here, as numpy leaves a file open that begins like a .npz and is none.
+        with told(path, "write it again"), path.open("rb") as stream:
+            opened = np.load(stream, allow_pickle=False)
             if not isinstance(opened, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: holds one array, not several by name; see numpy.savez")
             return _named(path, opened, names)
@@ -166,6 +135,8 @@ def load(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             f"{path}: not a whole .npz file of plain numbers ({str(error).rstrip('.')}); write it "
             "again with numpy.savez"
         ) from error
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit into memory here: {error}") from error
 
 
 def _named(
@@ -177,11 +148,15 @@ def _named(
         if missing:
             close = suggestion(missing[0], held.files)
             raise DataError(f"{path}: has no array called {missing[0]!r}{close}")
-        return {name: held[name] for name in names}
+        found = {name: held[name] for name in names}
+    strange = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+    if strange:
+        raise DataError(f"{path}: {strange[0]} is no array; write it again with numpy.savez")
+    return found
 
 
 @once
-def _prepare(data: Npz, found: State) -> Prepared:
+def _prepare(data: Npz, found: State) -> PreparedArrays:
     """Read and check the arrays of a file in this state."""
     path = found.path
     pairs = [(data.inputs, data.target)]
@@ -205,7 +180,7 @@ def _prepare(data: Npz, found: State) -> Prepared:
         )
     whole = inputs.reshape(-1, *shape).astype(np.float32)
     name = f"{contents(path).digest.hex()} {pairs} {shape}"
-    return Prepared(sharing(whole, name), targets, count, len(arrays[data.target]))
+    return PreparedArrays(sharing(whole, name), targets, count, len(arrays[data.target]))
 
 
 def _whole(values: NDArray[Any]) -> bool:
@@ -220,6 +195,8 @@ def _check(path: Path, pair: tuple[str, str], arrays: dict[str, NDArray[Any]]) -
             raise DataError(f"{path}: {name} holds {arrays[name].dtype}, not plain numbers")
         if not arrays[name].ndim or not len(arrays[name]):
             raise DataError(f"{path}: {name} holds no examples")
+        if not arrays[name].size:
+            raise DataError(f"{path}: {name} has shape {arrays[name].shape}: no values at all")
         finite(arrays[name], path, name)
     if targets.size != len(targets):
         raise DataError(f"{path}: {pair[1]} has shape {targets.shape}; one target an example")

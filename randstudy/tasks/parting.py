@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from randstudy.streams import Key, permutations
 from randstudy.tasks.task import Sizes, Split
@@ -13,14 +14,16 @@ SHARE = 0.2
 
 def consecutive(sizes: Sizes) -> Split:
     """Return consecutive rows: train, then validation, then test; nothing is drawn."""
-    rows = np.arange(sizes.total, dtype=np.int64)
-    train, validation, test = np.split(rows, [sizes.train, sizes.train + sizes.validation])
-    return Split(train, validation, test)
+    return cut(np.arange(sizes.total, dtype=np.int64), sizes)
 
 
 def drawn(key: Key, sizes: Sizes) -> Split:
     """Return train in the order of a permutation of all rows, validation and test sorted."""
-    rows = permutations([key], sizes.total, epoch=0)[0]
+    return cut(permutations([key], sizes.total, epoch=0)[0], sizes)
+
+
+def cut(rows: NDArray[np.int64], sizes: Sizes) -> Split:
+    """Return the first rows to train in their order, the next to validate, the last to test."""
     train, validation, test = np.split(rows, [sizes.train, sizes.train + sizes.validation])
     return Split(train, np.sort(validation), np.sort(test))
 

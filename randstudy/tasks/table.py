@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,33 +14,27 @@ from randstudy.nearest import suggestion
 from randstudy.streams import Key
 from randstudy.tasks.coding import classes, finite, sharing, task_of
 from randstudy.tasks.columns import Columns, columns
-from randstudy.tasks.files import State, contents, misnamed, once, own_path, state
+from randstudy.tasks.files import State, contents, misnamed, once, state
+from randstudy.tasks.own_file import OwnFile, Prepared
 from randstudy.tasks.parting import drawn, shares
-from randstudy.tasks.task import Data, Examples, Sizes, Split, TaskShape
+from randstudy.tasks.task import Sizes, Split
 
 
-class Prepared(NamedTuple):
-    """What a file comes to; `classes` is 0 for numbers, `guessed` whether nobody had to say so."""
+@dataclass(frozen=True, eq=False)
+class PreparedTable(Prepared):
+    """Likewise; `guessed` says whether nobody had to say what the target is."""
 
-    inputs: NDArray[np.float32]
-    targets: NDArray[np.int64] | NDArray[np.float32]
-    classes: int
     guessed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table(Data, name="table"):
+class Table(OwnFile, name="table"):
     """A CSV or Parquet file: a row an example, one column the target, the others inputs.
 
     Text is a class if it is the target, and otherwise has to be named in `categorical`. A value
     that is missing anywhere is an error. The split of 60, 20 and 20 in a hundred is drawn.
     """
 
-    file: Annotated[str, "file name, as seen from `folder`"]
-    # The file's name is the data set's; the folder above it may differ from machine to machine.
-    folder: Annotated[
-        str | None, "folder of the file; null: RANDSTUDY_DATA, or where the command is given"
-    ] = field(default=None, metadata={"identity": False})
     target: Annotated[str, "column to predict"]
     task: Annotated[
         Literal["class", "number"] | None,
@@ -94,45 +87,20 @@ class Table(Data, name="table"):
         task = None if self.task is not None and self._prepared().guessed else self.task
         return replace(self, task=task, drop=ordered["drop"], categorical=ordered["categorical"])
 
-    def shape(self) -> TaskShape:
-        """Return as many inputs as there are columns, one for each value of the categorical."""
-        found = self._prepared()
-        target: Literal["class", "number"] = "class" if found.classes else "number"
-        return TaskShape(found.inputs.shape[1:], found.classes or 1, target)
-
     def sizes(self) -> Sizes:
         """Return 60, 20 and 20 in a hundred rows."""
         return shares(len(self._prepared().targets))
-
-    def examples(self, key: Key) -> Examples:
-        """Return inputs (N, F) in the order of the file and targets (N,)."""
-        found = self._prepared()
-        whole = found.inputs if isinstance(found.inputs, np.memmap) else found.inputs.copy()
-        return Examples(whole, found.targets.copy())
 
     def split(self, key: Key) -> Split:
         """Return train in the permutation's order, validation and test sorted."""
         return drawn(key, self.sizes())
 
-    def digest(self) -> str:
-        """Return a hash of the file."""
-        held = contents(self._path()).digest
-        return blake2b(held, digest_size=16, person=b"randstudy.data").hexdigest()
-
-    def located(self) -> Self:
-        """Name the folder from the root."""
-        path = self._path().absolute()
-        return replace(self, folder=str(path.parents[len(Path(self.file).parts) - 1]))
-
-    def _path(self) -> Path:
-        return own_path(self.file, self.folder)
-
-    def _prepared(self) -> Prepared:
+    def _prepared(self) -> PreparedTable:
         return _prepare(replace(self, folder=None), state(self._path()))
 
 
 @once
-def _prepare(data: Table, found: State) -> Prepared:
+def _prepare(data: Table, found: State) -> PreparedTable:
     """Read a file in this state as the settings say."""
     path = found.path
     table = columns(path, data.header)
@@ -144,7 +112,7 @@ def _prepare(data: Table, found: State) -> Prepared:
     if len(targets) < 5:
         raise DataError(f"{path}: holds {len(targets)} rows, too few to split in three")
     name = f"{contents(path).digest.hex()} {data!r}"
-    return Prepared(sharing(inputs, name), targets, count, guessed)
+    return PreparedTable(sharing(inputs, name), targets, count, guessed)
 
 
 def _targets(

@@ -72,6 +72,11 @@ class Data(Part, kind="data"):
         """Whether numbers to be predicted are centred and scaled likewise."""
         return False
 
+    @property
+    def own_table(self) -> bool:
+        """Whether trials of unequal splits hold unequal numbers, each in a table of its own."""
+        return self.standardized or self.standardized_target
+
     def shape(self) -> TaskShape:
         """Return the shape that models must fit."""
         raise NotImplementedError

@@ -46,7 +46,7 @@ def outcome_record(
     """Return the run of a finished or diverged trial."""
     start = written_at(entry.attempt)
     end = start + round(1000 * outcome.longest)
-    points, odd = split_finite(_points(outcome, end))
+    points, odd = split_finite(points_of(outcome, end))
     identity = outcome_digest(cell, entry)
     told = {
         "randstudy.status": outcome.status,
@@ -121,7 +121,7 @@ def _identity(plan: Plan, cell: PlannedCell, trial: PlannedTrial, identity: str)
     )
 
 
-def _points(outcome: Outcome, time: int) -> Iterator[Point]:
+def points_of(outcome: Outcome, time: int) -> Iterator[Point]:
     """Yield curves, then final metrics, which are the latest where both say something.
 
     A final metric that repeats the last point of its curve is not logged again.

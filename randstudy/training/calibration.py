@@ -43,7 +43,7 @@ def calibrate(trial: Trial, *, device: str, threads: int, memory: int) -> Calibr
     memory : bytes that a pack may take on the device.
     """
     best: Calibration | None = None
-    for width in widths(widest(trial.recipe, memory)):
+    for width in widths(widest(trial.recipe, memory, device)):
         seconds = seconds_per_trial(trial, width, device=device, threads=threads)
         if best is not None and seconds > ENOUGH * best.seconds_per_trial:
             break

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from randstudy import streams
-from randstudy.devicestreams import DeviceStream, kept
+from randstudy.devicestreams import DeviceStream, drawn_rate, kept
 
 AHEAD = 65536
 """Counters that are worth drawing at once, where a step alone needs fewer."""
@@ -84,9 +84,13 @@ class DropoutAt:
     some: slice
 
     def factors(self, path: str, shape: tuple[int, ...], rate: float) -> Tensor:
-        """Return (P, *shape) of 0 and 1 / (1 - rate) for the units at `path` of a network."""
+        """Return (P, *shape) of 0 and 1 / (1 - rate) for the units at `path` of a network.
+
+        The rate is that which is drawn, rounded to a 65,536th; at 1 nothing is kept.
+        """
         halves = self.draws.at(path, self.step, shape[0], math.prod(shape[1:]))[self.some]
-        return kept(halves, rate).view(-1, *shape).float().mul_(1 / (1 - rate))
+        factor = 0.0 if rate >= 1 else 1 / (1 - drawn_rate(rate))
+        return kept(halves, rate).view(-1, *shape).float().mul_(factor)
 
     def rows(self, some: slice) -> DropoutAt:
         """Return the stream of these trials alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,16 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from randstudy.errors import RandstudyError
 from randstudy.metrics import Metric, metric_named
 from randstudy.models.losses import BatchLoss
 from randstudy.models.program import Pass, Program
-from randstudy.recipe import Recipe
+from randstudy.packs import CHUNK
 from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
-
-CHUNK = {"cpu": 64, "cuda": 2048}
-"""Examples evaluated at once. Fixed for a kind of device: a matrix product's bits may depend on
-its number of rows, so the chunk must not depend on the pack."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +111,13 @@ class Evaluator:
             (one.cpu().numpy(), self.data.targets[own].cpu().numpy())
             for one, own in zip(outputs, rows, strict=True)
         ]
-        return {name: [metric(*pair) for pair in pairs] for name, metric in self.own.items()}
+        own = self.own.items()
+        return {name: [_or_nan(metric, *pair) for pair in pairs] for name, metric in own}
 
 
-def final_names(recipe: Recipe, observe: Observation) -> list[str]:
-    """Return the final metrics that every finished trial of a recipe has."""
-    kinds = ["loss", "accuracy"] if recipe.data.shape().target == "class" else ["loss"]
-    kinds += [name.rpartition(":")[2] for name in observe.metrics]
-    names = [f"{split}_{kind}" for split in ("validation", "test") for kind in kinds]
-    if recipe.training.stopping is not None:
-        names += [f"test_{kind}_at_best_validation" for kind in kinds]
-        names.append("steps_at_best_validation")
-    return ["train_loss", *names]
+def _or_nan(metric: Metric, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Return a metric of one's own, NaN where it fails: no training is thrown away for it."""
+    try:
+        return metric(outputs, targets)
+    except RandstudyError:
+        return math.nan

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randstudy import digests
-from randstudy.handover import HandedRecipe, function_named
+from randstudy.handover import USUAL_STREAMS, HandedRecipe, function_named
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
 from randstudy.training.reports import (
@@ -204,15 +204,23 @@ class Attempt:
             there = ", ".join(metrics) or "nothing"
             raise ReportError(f"the study's metric is {metric}; the function came to {there}")
         if self.streams.unasked and not self.resumed:
-            idle = ", ".join(self.streams.unasked)
-            raise ReportError(
-                f"the study declares the streams {idle} under train, but the function never asked "
-                "for them, so their replicates would be the same training: take them out of "
-                "streams, or use them"
-            )
+            raise ReportError(self._unasked())
         kept = predicted if predictions else None
         digest = _digest(metrics, predicted)
         return self._outcome(metrics, seconds=seconds, predictions=kept, digest=digest)
+
+    def _unasked(self) -> str:
+        """Say which streams the function never asked for, and what to write instead."""
+        assert isinstance(self.trial.setup, HandedRecipe)
+        train, idle = self.trial.setup.train, self.streams.unasked
+        used = ", ".join(one for one in train.streams if one not in idle)
+        usual = " and ".join(USUAL_STREAMS)
+        default = f" ({usual} are the default)" if set(train.streams) == {*USUAL_STREAMS} else ""
+        return (
+            f"the study declares the streams {', '.join(idle)} under train{default}, but the "
+            "function never asked for them, so their replicates would be the same training: use "
+            f"them, or write train: {{function: {train.function}, streams: [{used}]}}"
+        )
 
     def _said(self) -> tuple[dict[str, float], NDArray[np.uint8] | None]:
         """Return final metrics and predictions: what was returned, or else reported last."""

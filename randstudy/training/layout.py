@@ -7,7 +7,6 @@ pack by dropping a row.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -18,18 +17,30 @@ from torch import Tensor
 
 from randstudy.models import Parameter
 
+Arrays = Mapping[str, NDArray[np.float32]]
+"""Path -> (P, *shape), on the host."""
+
 NARROWEST = 2
 """Batched matrix products of width 1 take another path and other bits; see `numerics`."""
 
 
-def padded(rows: Sequence[int], block: int) -> list[int]:
+def padded(rows: Sequence[int], block: int, device: torch.device) -> list[int]:
     """Add silent twins of the first row, up to a width that keeps the bits.
 
-    >>> padded([3], 1), padded([3, 5, 4], 2)
+    Blocks are a matter of the CPU's kernels.
+
+    >>> padded([3], 1, torch.device("cpu")), padded([3, 5, 4], 2, torch.device("cpu"))
     ([3, 3], [3, 5, 4, 3])
     """
+    block = block if device.type == "cpu" else 1
     width = max(NARROWEST, math.ceil(len(rows) / block) * block)
     return [*rows, *[rows[0]] * (width - len(rows))]
+
+
+def column(values: Sequence[float], device: torch.device) -> Tensor:
+    """Return (P, 1) float32 of the trials' numbers, each rounded once from Python's float64."""
+    host = torch.tensor(values, dtype=torch.float64).to(torch.float32)
+    return host.unsqueeze(1).to(device, non_blocking=True)
 
 
 class Layout:
@@ -39,17 +50,9 @@ class Layout:
         self.parameters = tuple(parameters)
         self.size = sum(parameter.size for parameter in parameters)
 
-    def frozen(self, freeze: str) -> int:
-        """Return how many leading numbers of a row are not trained."""
-        if freeze == "none":
-            return 0
-        last = max(i for i, one in enumerate(self.parameters) if one.role == "weight")
-        return sum(one.size for one in self.parameters[:last])
-
-    def parameters_before(self, column: int) -> int:
-        """Return how many parameters lie before a column of a row."""
-        ends = itertools.accumulate(parameter.size for parameter in self.parameters)
-        return sum(end <= column for end in ends)
+    def start(self, number: int) -> int:
+        """Return where in a row parameter `number` begins."""
+        return sum(one.size for one in self.parameters[:number])
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return path -> (P, *shape) views of `rows` (P, D)."""

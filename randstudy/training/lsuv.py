@@ -7,26 +7,22 @@ decides: nothing is drawn here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy.inits import Init
 from randstudy.models import Parameter
 from randstudy.models.program import Pass, Program
+from randstudy.training.layout import Arrays
+from randstudy.training.memory import AT_ONCE
 from randstudy.training.pack_data import PackData
 
 EXAMPLES = 128
 """Examples at most on which a layer's outputs are looked at: the batch of the paper."""
-
-Arrays = Mapping[str, NDArray[np.float32]]
-
-TRIALS = 8
-"""Trials looked at together, so that the outputs of a wide pack need little memory."""
 
 
 def rescale(
@@ -48,23 +44,13 @@ def rescale(
         statistics, and dropout is out of force.
     """
     targets = [init.output_sd() for init in inits]
-    rows = data.rows["train"]
-    rows = rows[:, places(rows.shape[1]).to(rows.device)]
+    rows = data.spaced(EXAMPLES)
     for some in _blocks(len(inits)):
         wanted = targets[some]
         if any(target is not None for target in wanted):
             own = {path: values[some] for path, values in weights.items()}
             inputs, _ = data.batch(rows[some])
             _rescale(wanted, own, parameters, inputs, program, way.rows(some))
-
-
-def places(rows: int) -> Tensor:
-    """Return which of a trial's `rows` training rows are looked at: evenly spaced from the first.
-
-    Files are often sorted by class, so the first rows alone would not do.
-    """
-    count = min(rows, EXAMPLES)
-    return torch.arange(count) * rows // count
 
 
 def _rescale(
@@ -108,9 +94,9 @@ def _spread(outputs: Tensor) -> float:
 
 
 def _blocks(width: int) -> Iterator[slice]:
-    """Yield the rows in blocks of `TRIALS`; a lone last row stays with those before it."""
+    """Yield the rows in blocks of `AT_ONCE`; a lone last row stays with those before it."""
     start = 0
     while start < width:
-        stop = start + TRIALS if width - start - TRIALS > 1 else width
+        stop = start + AT_ONCE if width - start - AT_ONCE > 1 else width
         yield slice(start, stop)
         start = stop

@@ -1,4 +1,4 @@
-"""How much memory a pack took at most."""
+"""How much memory a pack may take before it trains, and how much it took at most."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import contextlib
 from pathlib import Path
 
 import torch
+
+AT_ONCE = 8
+"""Networks that are looked at or scored together before they train, so that the outputs and second
+derivatives of a wide pack need little memory."""
 
 _RESET_PEAK = "5"
 """What the kernel takes in /proc/self/clear_refs as the order to forget the process's peak."""

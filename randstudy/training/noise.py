@@ -12,16 +12,12 @@ from randstudy import streams
 from randstudy.devicestreams import DeviceStream, normals
 from randstudy.streams import Key
 from randstudy.training.dropping import Ahead
+from randstudy.training.layout import column
 
 INPUTS, WEIGHTS, GRADIENTS = (
     streams.site(f"noise.{place}") for place in ("inputs", "weights", "gradients")
 )
 CHANCE, CLASS = streams.site("label.chance"), streams.site("label.class")
-
-
-def column(values: Sequence[float], device: torch.device) -> Tensor:
-    """Return (P, 1) float32 of standard deviations, rounded once."""
-    return torch.tensor(values, dtype=torch.float64)[:, None].float().to(device)
 
 
 class InputNoise:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from randstudy.cadence import interval
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
@@ -32,6 +34,4 @@ class Observation:
 
     def interval(self, steps_per_epoch: int) -> int:
         """Return the number of updates between evaluations."""
-        if self.every_steps is not None:
-            return self.every_steps
-        return (self.every_epochs or 1) * steps_per_epoch
+        return interval(self.every_epochs, self.every_steps, steps_per_epoch)

@@ -9,20 +9,15 @@ import torch
 from torch import Tensor
 
 from randstudy import streams
-from randstudy.models.modules.anatomy import example, said
-from randstudy.models.modules.network import one_thread
-from randstudy.own.augmentation import OwnChange
-from randstudy.tasks import TaskShape
-
-TRIED = 4
-"""Examples on which a function is tried before training."""
+from randstudy.models.program import one_thread
+from randstudy.own.augmentation import OwnChange, changed
 
 
 class OwnInputs:
     """Hands each trial's batch to a function, with a generator of its own.
 
-    The generator belongs to the trial, the epoch and the rows of the batch, so that neither the
-    pack nor anything drawn before has a part in it.
+    The generator belongs to the trial, the epoch and the rows of the batch, each with how often it
+    was used before, so that neither the pack nor anything drawn before has a part in it.
     """
 
     def __init__(self, change: OwnChange, keys: Sequence[streams.Key]) -> None:
@@ -32,36 +27,18 @@ class OwnInputs:
         self, inputs: Tensor, samples: Tensor, occurrence: Tensor | None, epoch: int
     ) -> Tensor:
         """Return other inputs (P, B, …) for examples (P, B) of the data set."""
-        places = [_named(rows.tobytes()) for rows in samples.cpu().numpy()]
-        with one_thread():
-            changed = [
-                _changed(self.change, one, streams.handed_at(key, epoch, place))
+        used = samples if occurrence is None else torch.cat([samples, occurrence], 1)
+        places = [_named(rows.tobytes()) for rows in used.cpu().numpy()]
+        with streams.watched(self.change.name), one_thread():
+            found = [
+                changed(self.change, one, streams.handed_at(key, epoch, place))
                 for one, key, place in zip(inputs, self.keys, places, strict=True)
             ]
-        return torch.stack(changed)
+        return torch.stack(found)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these trials."""
         self.keys = [self.keys[row] for row in rows.tolist()]
-
-
-def problem(change: OwnChange, shape: TaskShape) -> str:
-    """Say what is wrong with an augmentation, or return nothing."""
-    inputs = example(shape, TRIED)
-    try:
-        _changed(change, inputs, streams.handed_at(streams.Key(0), "trying"))
-    except Exception as error:  # noqa: BLE001 (somebody's function may raise anything)
-        return f"fails on {TRIED} made-up examples: {said(error)}"
-    return ""
-
-
-def _changed(change: OwnChange, inputs: Tensor, stream: streams.HandedStream) -> Tensor:
-    """Call the function for one trial."""
-    found = change.change(inputs.clone(), stream.torch(inputs.device))
-    if not isinstance(found, Tensor) or found.shape != inputs.shape:
-        what = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
-        raise ValueError(f"returns {what} for inputs of shape {tuple(inputs.shape)}")
-    return found.to(inputs.dtype)
 
 
 def _named(rows: bytes) -> str:

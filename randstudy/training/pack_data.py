@@ -35,7 +35,7 @@ class PackData:
         rows: dict[str, list[NDArray[np.int64]]] = {"train": [], "validation": [], "test": []}
         starts: list[int] = []
         start = 0
-        own = data.standardized or data.standardized_target
+        own = data.own_table
         for trial in trials:
             data_key, split_key = trial.key("data"), trial.key("split")
             if data_key not in drawn:
@@ -77,6 +77,14 @@ class PackData:
         """Return which examples of the data set rows of the table are, whatever the pack."""
         return rows if self.offsets is None else rows - self.offsets
 
+    def spaced(self, most: int) -> Tensor:
+        """Return at most so many training rows of each trial, (P, n), to look at before training.
+
+        Evenly spaced from the first: files are often sorted by class.
+        """
+        rows = self.rows["train"]
+        return rows[:, places(rows.shape[1], most).to(rows.device)]
+
     @property
     def repeats(self) -> bool:
         """Whether some trial's training examples hold one of them twice."""
@@ -87,3 +95,13 @@ class PackData:
         """Keep only these trials; their examples stay."""
         self.offsets = None if self.offsets is None else self.offsets[rows]
         self.rows = {name: found[rows] for name, found in self.rows.items()}
+
+
+def places(rows: int, most: int) -> Tensor:
+    """Return at most so many of `rows` places, evenly spaced from the first.
+
+    >>> places(3, 5).tolist(), places(9, 4).tolist()
+    ([0, 1, 2], [0, 2, 4, 6])
+    """
+    count = min(rows, most)
+    return torch.arange(count) * rows // count

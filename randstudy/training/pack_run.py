@@ -6,20 +6,18 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from randstudy.models.losses import batch_loss
 from randstudy.models.program import Pass, program
 from randstudy.numerics import configure, numerics_class, versions
 from randstudy.outcomes import Outcome
-from randstudy.recipe import weight_names
 from randstudy.training.batches import Batch, Batches
-from randstudy.training.evaluation import Evaluation, Evaluator, final_names
+from randstudy.training.evaluation import Evaluation, Evaluator
 from randstudy.training.gradients import Clipping, GradientLog, Norms
 from randstudy.training.layout import Layout, padded
+from randstudy.training.looks import Looks
 from randstudy.training.memory import peak_bytes, reset_peak
 from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
@@ -60,7 +58,6 @@ class PackRun:
         self.total = recipe.total_steps
         self.steps_per_epoch = recipe.steps_per_epoch
         self.observe = observe or Observation()
-        self.interval = self.observe.interval(self.steps_per_epoch)
         provenance = {
             "numerics_class": numerics_class(device),
             "data_digest": recipe.data.digest(),
@@ -73,7 +70,7 @@ class PackRun:
         shape = recipe.data.shape()
         self.program = program(recipe.model, shape, batch_loss(recipe.loss))
         self.layout = Layout(recipe.model.parameters(shape))
-        self.phases = Phases(trials)
+        self.phases = Phases(trials, self.observe)
         self._begin()
 
     def _begin(self) -> None:
@@ -81,11 +78,9 @@ class PackRun:
         lines = self.phases.begin()
         rows = self._padded(list(range(len(lines))))
         self.records = [Record(line=line, provenance=self.provenance) for line in lines]
-        self.step = self.reported = 0
+        self.step = 0
         self.members = [lines[row].trial for row in rows]
         self.data = PackData(self.members, str(self.device))
-        loss = batch_loss(self.members[0].recipe.loss)
-        self.evaluator = Evaluator(self.program, self.data, self.observe, loss)
         broken = self._set_up([lines[row] for row in rows])
         self._mark()
         self._leave({row: (0, why) for row, why in broken.items() if row < self.alive})
@@ -103,18 +98,30 @@ class PackRun:
         for row, record in enumerate(self.records):
             record.densities = start.densities(row)
         # Frozen layers are the first ones: what is trained is the tail of each row.
-        self.frozen = self.layout.frozen(trainings[0].freeze)
+        frozen = trainings[0].frozen(self.layout.parameters)
+        self.frozen = self.layout.start(frozen)
         self.batches = Batches(self.members, self.data, occurrences=self.perturbation.by_sample)
         self.update = update_rule(recipes, self._trained(self.weights))
         self.clipping = Clipping(trainings, self.weights)
         self.norms = Norms(self.layout)
-        layers = self.layout.parameters_before(self.frozen)
-        self.log = GradientLog(self.observe.gradient_norms, self.layout, layers)
-        selects = trainings[0].stopping is not None
-        self.means = LossMeans(self.weights, self.total, self.steps_per_epoch, by_epoch=selects)
+        self.log = GradientLog(self.observe.gradient_norms, self.layout, frozen)
         self.watch = Watch(trainings, self.device)
-        self.selection = Selection(self.members, self.weights, self.buffers) if selects else None
+        self.looks = self._looks()
         return start.broken
+
+    def _looks(self) -> Looks:
+        recipe = self.members[0].recipe
+        selects = recipe.training.stopping is not None
+        self.means = LossMeans(self.weights, self.total, self.steps_per_epoch, by_epoch=selects)
+        return Looks(
+            recipe,
+            self.observe,
+            self.layout,
+            Evaluator(self.program, self.data, self.observe, batch_loss(recipe.loss)),
+            self.means,
+            self.log,
+            Selection(self.members, self.weights, self.buffers) if selects else None,
+        )
 
     @property
     def done(self) -> bool:
@@ -144,10 +151,11 @@ class PackRun:
             if not self.records:
                 self._begin()
             mark = self.phases.next_mark(self.step, self.total)
-            self._train_to(min(self._next_report(), self._next_check(), mark), stop)
+            look = min(self.looks.next_report, self.looks.next_check)
+            self._train_to(min(look, mark), stop)
             if self.step == mark:
                 self._mark()
-            if self.records and self.step in (self._next_report(), self._next_check()):
+            if self.records and self.step == look:
                 self._look()
             if time.monotonic() >= stop:
                 return
@@ -169,20 +177,9 @@ class PackRun:
         found.loss.tolist()
         return found
 
-    def _next_report(self) -> int:
-        """Return the step of the next evaluation for the record."""
-        return min((self.reported // self.interval + 1) * self.interval, self.total)
-
-    def _next_check(self) -> int:
-        """Return the step of the next check for selection."""
-        if self.selection is None:
-            return self.total
-        interval = self.selection.interval
-        return min((self.selection.checked // interval + 1) * interval, self.total)
-
     def _padded(self, rows: list[int]) -> list[int]:
         """Add silent twins of the first row, up to a width that keeps the bits."""
-        return padded(rows, self.program.block if self.device.type == "cpu" else 1)
+        return padded(rows, self.program.block, self.device)
 
     def _trained(self, rows: Tensor) -> Tensor:
         """Return the columns that are trained, as a view."""
@@ -253,10 +250,9 @@ class PackRun:
         """Close trials that diverged: row -> the updates before, and why."""
         if not leaving:
             return
-        names = dict.fromkeys(final_names(self.members[0].recipe, self.observe), math.nan)
         for row, (step, why) in leaving.items():
             record = self.records[row]
-            outcome = record.diverge(step, why, names)
+            outcome = record.diverge(step, why)
             self._ended += self.phases.close(record.line, outcome, None)
         self._keep([row for row in range(self.alive) if row not in leaving])
 
@@ -282,9 +278,8 @@ class PackRun:
         self.buffers = {path: buffer[index] for path, buffer in self.buffers.items()}
         for part in (self.data, self.batches, self.perturbation, self.update, self.clipping):
             part.keep(index)
-        for log in (self.log, self.means, self.watch, self.selection):
-            if log is not None:
-                log.keep(index)
+        self.watch.keep(index)
+        self.looks.keep(index)
 
     def _look(self) -> None:
         """Report, select, and let those trials go that have reached their end."""
@@ -293,65 +288,41 @@ class PackRun:
             return
         began = time.monotonic()
         found = self._evaluate("validation").metrics("validation")
-        ending = list(range(self.alive)) if self.step == self.total else []
-        if self.selection is not None and self.step == self._next_check():
-            stopped = self.selection.check(self.step, found, self.weights, self.buffers)
-            ending = ending or [row for row in stopped if row < self.alive]
-        due = self.step == self._next_report()
+        stopped = self.looks.stopped(self.step, found, self.weights, self.buffers)
+        ends = self.step == self.total
+        ending = [row for row in range(self.alive) if ends or row in stopped]
+        due = self.step == self.looks.next_report
         if due or ending:
-            self._report(found, range(self.alive) if due else ending)
+            test = self._evaluate("test").metrics("test") if self.observe.test_selected else None
+            rows = range(self.alive) if due else ending
+            records = {row: self.records[row] for row in rows}
+            self.looks.report(self.step, found, records, test)
         if due:
-            self.reported = self.step
-            self.means.reported()
-            self.log.reported()
+            self.looks.begin_anew(self.step)
         spent = (time.monotonic() - began) / self.alive
         for record in self.records:
             record.evaluation_seconds += spent
         if ending:
             self._finish(ending, found)
 
-    def _report(self, found: Mapping[str, Sequence[float]], rows: Sequence[int]) -> None:
-        """Write down the curves' next points, for all trials when it is time, or for some."""
-        means = {"train_loss": self.means.since_report(), **self.log.since_report()}
-        metrics = means | dict(found)
-        epoch = self.step / self.steps_per_epoch
-        if self.observe.test_selected:
-            self._note_test(rows)
-        for row in rows:
-            point = {name: values[row] for name, values in metrics.items()}
-            self.records[row].report(self.step, epoch, point)
-
-    def _note_test(self, rows: Sequence[int]) -> None:
-        """Look at test examples for the test-selected figures that somebody asked for."""
-        found = self._evaluate("test").metrics("test")
-        for row in rows:
-            self.records[row].select({name: values[row] for name, values in found.items()})
-
     def _evaluate(self, split: str, *, keep: bool = False) -> Evaluation:
-        return self.evaluator(self.layout.views(self.weights), self.buffers, split, keep=keep)
+        return self.looks.evaluate(self.weights, self.buffers, split, keep=keep)
 
     def _finish(self, rows: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
-        """Close trials that reached their end, and drop them from the pack.
-
-        The final train_loss is the mean over the last epoch's batches, however often was reported.
-        """
+        """Close trials that reached their end, and drop them from the pack."""
         began = time.monotonic()
         test = self._evaluate("test", keep=True)
-        metrics = {"train_loss": self.means.final(), **found, **test.metrics("test")}
-        metrics |= self._at_best()
-        logged = self.log.metrics(self.clipping.clips)
         weights = self.weights.cpu().numpy()
+        finals = self.looks.finals(self.step, found, test, weights, self.clipping.clips)
         buffers = [one.reshape(len(one), -1).cpu().numpy() for one in self.buffers.values()]
         peak = peak_bytes(self.device)
         spent = (time.monotonic() - began) / len(rows)
         for row in rows:
             record = self.records[row]
             record.evaluation_seconds += spent
-            own = {name: values[row] for name, values in metrics.items()}
-            own |= self._own_weights(weights[row])
             outcome = record.finish(
                 self.step,
-                own | logged[row],
+                finals[row],
                 [weights[row], *(buffer[row] for buffer in buffers)],
                 predictions=test.kept_predictions(row),
                 logits=test.kept_logits(row),
@@ -361,20 +332,3 @@ class PackRun:
             state = self._state(row) if record.line.goes_on else None
             self._ended += self.phases.close(record.line, outcome, state)
         self._keep([row for row in range(self.alive) if row not in set(rows)])
-
-    def _own_weights(self, row: NDArray[np.float32]) -> dict[str, float]:
-        """Return a trial's weights as metrics, where that was asked for."""
-        if not self.observe.weights:
-            return {}
-        pairs = zip(weight_names(self.layout.parameters), row.tolist(), strict=True)
-        return {f"weight.{name}": value for name, value in pairs}
-
-    def _at_best(self) -> dict[str, list[float]]:
-        """Return test metrics of the weights that validation chose."""
-        if self.selection is None:
-            return {}
-        chosen = self.selection
-        weights = self.layout.views(chosen.weights)
-        found = self.evaluator(weights, chosen.buffers, "test").metrics("test")
-        metrics = {f"{name}_at_best_validation": values for name, values in found.items()}
-        return metrics | {"steps_at_best_validation": [float(step) for step in chosen.steps]}

@@ -19,9 +19,11 @@ from randstudy import digests
 from randstudy.lineage import beginnings
 from randstudy.models.program import Program
 from randstudy.outcomes import Outcome
-from randstudy.pruning import Masks, density_names
+from randstudy.pruning import Masks
+from randstudy.recorded import final_names
 from randstudy.training.first_weights import Drawing, Start, first, redraw, started
 from randstudy.training.layout import Layout
+from randstudy.training.observation import Observation
 from randstudy.training.pack_data import PackData
 from randstudy.training.perturbation import Perturbation
 from randstudy.training.pruner import Pruner
@@ -86,20 +88,18 @@ class Line:
         found = {one.recipe.pruning.rewind_to for one in self.trials if not self.ends(one)}
         return {step for step in found if step is not None}
 
-    def outcomes(self, outcome: Outcome) -> list[Outcome]:
+    def outcomes(self, outcome: Outcome, observe: Observation) -> list[Outcome]:
         """Return the outcomes of trials that end with this training, or because it diverged."""
         lost = outcome.status == "diverged"
         ending = [trial for trial in self.trials if lost or self.ends(trial)]
-        return [self._outcome(trial, outcome) for trial in ending]
+        return [self._outcome(trial, outcome, observe) for trial in ending]
 
-    def _outcome(self, trial: Trial, outcome: Outcome) -> Outcome:
+    def _outcome(self, trial: Trial, outcome: Outcome, observe: Observation) -> Outcome:
         """Return a trial's own outcome from that of a training that it shares."""
         reason, metrics = outcome.reason, outcome.metrics
         if outcome.status == "diverged":
-            recipe = trial.recipe
-            names = density_names(recipe.pruning, recipe.model.parameters(recipe.data.shape()))
-            metrics = dict.fromkeys([*metrics, *names], math.nan)
-            total = recipe.pruning.trainings
+            metrics = dict.fromkeys(final_names(trial.recipe, observe), math.nan)
+            total = trial.recipe.pruning.trainings
             reason += f" in training {self.number + 1} of {total}" if total > 1 else ""
         return replace(
             outcome,
@@ -135,7 +135,8 @@ class Line:
 class Phases:
     """The trainings of a pack, one rank of them after the other."""
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    def __init__(self, trials: Sequence[Trial], observe: Observation) -> None:
+        self.observe = observe
         self.total = max(trial.recipe.pruning.trainings for trial in trials)
         self.number = 0
         self.marks: list[int] = []
@@ -165,7 +166,7 @@ class Phases:
         """
         if state is not None and outcome.status == "finished":
             self.waiting += line.next(outcome, state)
-        return line.outcomes(outcome)
+        return line.outcomes(outcome, self.observe)
 
 
 def begin(

@@ -12,10 +12,10 @@ from torch import Tensor
 from randstudy import pruning
 from randstudy.models.program import Program
 from randstudy.pruning import Masks, Pruning, ScoredPruning
-from randstudy.training.layout import Layout
+from randstudy.training.layout import Arrays, Layout
 from randstudy.training.pack_data import PackData
 from randstudy.training.perturbation import Perturbation
-from randstudy.training.scoring import Arrays, Scoring
+from randstudy.training.scoring import Scoring
 from randstudy.trials import Trial
 
 SCORELESS = "non-finite pruning score"

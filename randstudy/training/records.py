@@ -79,7 +79,7 @@ class Record:
             self.measured["examples_per_second"] = examples / self.train_seconds
         self.measured["peak_memory_bytes"] = peak_bytes
         if broken:
-            return self.diverge(step, f"non-finite {broken[0]}", metrics)
+            return self.diverge(step, f"non-finite {broken[0]}")
         return self._outcome(
             "finished",
             "",
@@ -90,9 +90,9 @@ class Record:
             digest=digest(weights),
         )
 
-    def diverge(self, step: int, reason: str, metrics: Mapping[str, float]) -> Outcome:
-        """Close a trial that diverged after `step` updates; its final metrics are all NaN."""
-        return self._outcome("diverged", reason, step, dict.fromkeys(metrics, math.nan))
+    def diverge(self, step: int, reason: str) -> Outcome:
+        """Close a training that diverged after `step` updates; its trials name their metrics."""
+        return self._outcome("diverged", reason, step, {})
 
     def select(self, found: Mapping[str, float]) -> None:
         """Note a look at test examples."""

@@ -171,6 +171,8 @@ class Report:
             A number is not finite: the training ends here, and is counted as diverged.
         """
         values = numbers({**(metrics or {}), **named}, self.columns)
+        if step is None and self._written and not self._last:
+            raise ReportError("which step is this? A training that goes on has to say so: step=…")
         at = self._last + 1 if step is None else int(step)
         if at <= self._last or at < 0:
             raise ReportError(f"step {at} comes after step {self._last}; steps grow")

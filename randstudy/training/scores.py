@@ -43,14 +43,16 @@ class SumOfOutputs:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ScoredExamples:
     """The training examples that scores are computed from: (P, B, *shape) and (P, B)."""
 
     inputs: Tensor
     targets: Tensor
 
 
-def sensitivity(program: Program, weights: Weights, batch: Batch, way: Pass) -> dict[str, Tensor]:
+def sensitivity(
+    program: Program, weights: Weights, batch: ScoredExamples, way: Pass
+) -> dict[str, Tensor]:
     """Return SNIP's |weight * gradient| (Lee, Ajanthan & Torr 2019, eq. 6, not normalised)."""
     _, gradients = program.gradients(weights, batch.inputs, batch.targets, way)
     return {path: (weights[path] * found).abs_() for path, found in gradients.items()}
@@ -60,7 +62,7 @@ def gradient_flow(
     program: Program,
     loss: BatchLoss,
     weights: Weights,
-    batch: Batch,
+    batch: ScoredExamples,
     way: Pass,
     temperature: float,
 ) -> dict[str, Tensor]:

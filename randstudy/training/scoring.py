@@ -13,23 +13,19 @@ from torch import Tensor
 from randstudy.models.losses import batch_loss
 from randstudy.models.program import Pass, Program, program
 from randstudy.pruning import GraspPruning, ScoredPruning, SnipPruning, SynflowPruning
-from randstudy.training.layout import padded
+from randstudy.training.layout import Arrays, padded
+from randstudy.training.memory import AT_ONCE
 from randstudy.training.pack_data import PackData
 from randstudy.training.perturbation import Perturbation
 from randstudy.training.scores import (
-    Batch,
     EverythingKept,
+    ScoredExamples,
     SumOfOutputs,
     gradient_flow,
     sensitivity,
     synaptic_flow,
 )
 from randstudy.trials import Trial
-
-Arrays = Mapping[str, NDArray[np.float32]]
-
-TRIALS = 8
-"""Networks scored at once, so that a wide pack's second derivatives need little memory."""
 
 
 class Scoring:
@@ -64,8 +60,8 @@ class Scoring:
         buffers : path -> (P, *shape) of the whole pack, on the device.
         """
         parts = []
-        for start in range(0, len(rows), TRIALS):
-            places = list(range(start, min(start + TRIALS, len(rows))))
+        for start in range(0, len(rows), AT_ONCE):
+            places = list(range(start, min(start + AT_ONCE, len(rows))))
             found = self._some(kind, places, rows, weights, buffers)
             parts.append({path: one[: len(places)].cpu().numpy() for path, one in found.items()})
         return {path: np.concatenate([part[path] for part in parts]) for path in parts[0]}
@@ -79,8 +75,8 @@ class Scoring:
         buffers: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Score the networks at these places among those asked for, and silent twins."""
-        device = self.data.device
-        places = padded(places, self.program.block if device == "cpu" else 1)
+        device = torch.device(self.data.device)
+        places = padded(places, self.program.block, device)
         members = torch.tensor([rows[place] for place in places], device=device)
         own = {path: torch.from_numpy(one[places]).to(device) for path, one in weights.items()}
         way = Pass(
@@ -98,11 +94,9 @@ class Scoring:
             return sensitivity(self.program, own, batch, way)
         return gradient_flow(self.program, self.loss, own, batch, way, kind.temperature)
 
-    def _examples(self, members: Tensor, most: int) -> Batch:
-        """Return each trial's own training examples, evenly spaced: files may be sorted."""
-        rows = self.data.rows["train"]
-        count = min(rows.shape[1], most)
-        rows = rows[:, torch.arange(count, device=rows.device) * rows.shape[1] // count]
+    def _examples(self, members: Tensor, most: int) -> ScoredExamples:
+        """Return each trial's own training examples."""
+        rows = self.data.spaced(most)
         told = self.perturbation.targets(self.data.targets[rows], self.data.samples(rows))
         inputs, _ = self.data.batch(rows[members])
-        return Batch(inputs, told[members])
+        return ScoredExamples(inputs, told[members])

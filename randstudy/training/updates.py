@@ -15,6 +15,7 @@ from torch import Tensor
 
 from randstudy.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
 from randstudy.recipe import Recipe
+from randstudy.training.layout import column
 from randstudy.training.rates import Rates
 
 
@@ -42,9 +43,8 @@ class Coefficients:
         self.like = weights
 
     def column(self, values: Sequence[float]) -> Tensor:
-        """Round Python floats once into a float32 column."""
-        host = torch.tensor(values, dtype=torch.float64).to(torch.float32)
-        return host.unsqueeze(1).to(self.like.device, non_blocking=True)
+        """Return a column of one number a trial."""
+        return column(values, self.like.device)
 
     def exempt(self, values: Sequence[float]) -> Tensor | None:
         """Return a column that is True where a value is 0, or None if there is no such row.

@@ -26,8 +26,9 @@ class LossMeans:
 
     def __init__(self, like: Tensor, total: int, per_epoch: int, *, by_epoch: bool) -> None:
         self.since = torch.zeros(len(like), dtype=torch.float64, device=like.device)
-        self.window = self.since.clone()
-        self.steps_since = self.steps_in_window = 0
+        self.window, self.epoch = self.since.clone(), self.since.clone()
+        self.steps_since = self.steps_in_window = self.steps_in_epoch = 0
+        self.total = total
         self.last = max(0, total - per_epoch)
         self.per_epoch = per_epoch
         self.by_epoch = by_epoch
@@ -36,12 +37,14 @@ class LossMeans:
         """Add the losses (P,) of update `step`, counted from 0."""
         self.since += losses
         self.steps_since += 1
-        begins = step == self.last or (
-            self.by_epoch and step < self.last and step % self.per_epoch == 0
-        )
-        if begins:
+        if step == self.last:
             self.window, self.steps_in_window = torch.zeros_like(self.window), 0
-        if self.by_epoch or step >= self.last:
+        if self.by_epoch and step % self.per_epoch == 0:
+            self.epoch, self.steps_in_epoch = torch.zeros_like(self.epoch), 0
+        if self.by_epoch:
+            self.epoch += losses
+            self.steps_in_epoch += 1
+        if step >= self.last:
             self.window += losses
             self.steps_in_window += 1
 
@@ -53,13 +56,20 @@ class LossMeans:
         """Begin anew after a report."""
         self.since, self.steps_since = torch.zeros_like(self.since), 0
 
-    def final(self) -> list[float]:
-        """Return the means over the last epoch; over its part, where training ended within it."""
-        return (self.window / self.steps_in_window).tolist()
+    def final(self, step: int) -> list[float]:
+        """Return the means at the end, after `step` updates.
+
+        Of as many updates as an epoch has where that was the budget; of the epoch in which
+        training ended, as far as it came, where it ended early.
+        """
+        if step == self.total:
+            return (self.window / self.steps_in_window).tolist()
+        return (self.epoch / self.steps_in_epoch).tolist()
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows."""
         self.since, self.window = self.since[rows], self.window[rows]
+        self.epoch = self.epoch[rows]
 
 
 class Watch:

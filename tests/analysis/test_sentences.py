@@ -454,3 +454,14 @@ def test_no_sentence_is_ill_formed_whatever_the_numbers(seed: int) -> None:
         minutes=0.5,
     )
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
+def test_no_difference_of_shares_is_said_to_exceed_what_there_can_be(metric: str) -> None:
+    frame = one_stream({"a": [0.1, 0.9], "b": [0.9, 0.3]}, metric=metric)
+    row, text = only(tell(frame, metric=metric))
+    assert row["low"] < -1
+    assert row["high"] > 1
+    bounded = "may cost 100.00 points against a or gain 100.00. No difference is ruled out." in text
+    assert bounded == (metric == "test_accuracy")
+    assert ("Any difference is below" in text) == (metric == "test_loss")

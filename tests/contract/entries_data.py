@@ -1,4 +1,4 @@
-"""Data sets and ways of splitting them; files lie in RANDSTUDY_DATA and are written by `files`."""
+"""Data sets and ways of splitting them; `datafiles` writes the files in RANDSTUDY_DATA."""
 
 from __future__ import annotations
 

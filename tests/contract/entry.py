@@ -11,16 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from catalogue import recipe
+from catalogue import is_ours, recipe, registered
 
 import randstudy
-from randstudy.design import Trial
 from randstudy.expectation import members
 from randstudy.fields import settings
 from randstudy.parts import Part
 from randstudy.recipe import Recipe
 from randstudy.schemes import Scheme
-from randstudy.trials import make_trial
 
 ROOT = Path(randstudy.__file__).parent
 
@@ -108,17 +106,8 @@ def owners() -> list[type]:
     kinds()  # imports them
     found: list[type] = []
     for kind in slots():
-        found += registered(kind) if issubclass(kind, Part) else [kind]
+        found += registered(kind).values() if issubclass(kind, Part) else [kind]
     return found
-
-
-def registered(kind: type[Part]) -> list[type[Part]]:
-    """Return randstudy's own parts of a kind; other tests may have registered theirs."""
-    return [part for part in kind.choices.values() if is_ours(part)]
-
-
-def is_ours(part: type) -> bool:
-    return part.__module__.split(".")[0] == "randstudy"
 
 
 def slot(owner: type) -> tuple[str, ...]:
@@ -173,9 +162,3 @@ def pair(entry: Entry, owner: type, name: str) -> tuple[Recipe, Recipe]:
     to = level if isinstance(level, To) else To(level=level)
     given, rest = {**entry.given, **to.given}, {**entry.recipe, **to.recipe}
     return made(owner, given, rest), made(owner, {**given, name: to.level}, rest)
-
-
-def at_zero(one: Recipe, seed: int = 0) -> Trial:
-    """Return the trial of a recipe whose streams are all at replicate 0."""
-    effective = one.effective()
-    return make_trial(effective, seed, dict.fromkeys(sorted(effective.streams()), 0))

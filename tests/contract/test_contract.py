@@ -12,11 +12,10 @@ from typing import Annotated, Any
 
 import pytest
 import yaml
-from catalogue import bits, moved, train
+from catalogue import bits, moved, train, trial_of
 from entries import ENTRIES
 from entry import (
     Refused,
-    at_zero,
     fields_of,
     looked_up,
     made,
@@ -102,7 +101,7 @@ def test_a_part_or_field_or_kind_without_an_entry_is_missed(
 @each_field
 def test_a_field_is_alive_and_a_trial_stands_alone(owner: type, name: str) -> None:
     entry = looked_up(ENTRIES, owner)
-    without, with_it = (at_zero(one) for one in pair(entry, owner, name))
+    without, with_it = (trial_of(one) for one in pair(entry, owner, name))
     if name in entry.elsewhere:
         assert without.id == with_it.id
         assert bits(train([with_it])[0]) == alone(without)
@@ -115,7 +114,7 @@ def test_a_field_is_alive_and_a_trial_stands_alone(owner: type, name: str) -> No
 
 @each_owner
 def test_a_part_trains_the_same_numbers_in_a_pack(owner: type) -> None:
-    one = at_zero(base(owner))
+    one = trial_of(base(owner))
     assert among_others(one) == alone(one)
     statuses = {bits(outcome)["status"] for outcome in train(neighbours(one))}
     assert "finished" in statuses
@@ -128,7 +127,7 @@ def test_parts_of_a_kind_train_numbers_of_their_own(kind: type) -> None:
     for part in PARTS:
         if slot(part) == slot(kind):
             entry = looked_up(ENTRIES, part)
-            digest = alone(at_zero(made(part, entry.given, entry.recipe)))["weights"]
+            digest = alone(trial_of(made(part, entry.given, entry.recipe)))["weights"]
             assert digest not in digests, f"{part.name} trains what {digests[digest]} does"
             digests[digest] = part.name
 
@@ -139,7 +138,7 @@ def test_parts_of_a_kind_train_numbers_of_their_own(kind: type) -> None:
 @each_owner
 def test_streams_are_alive_and_the_only_ones(owner: type, monkeypatch: pytest.MonkeyPatch) -> None:
     # A seed of its own, as what is kept in memory is not drawn again.
-    one = at_zero(base(owner), seed=1000 + OWNERS.index(owner))
+    one = trial_of(base(owner), seed=1000 + OWNERS.index(owner))
     before = draws(one, monkeypatch)
     for number, stream in enumerate(one.replicates, 1):
         other = moved(one, stream, number)
@@ -154,9 +153,9 @@ def test_a_field_declares_the_streams_that_it_draws_from(
 ) -> None:
     entry = looked_up(ENTRIES, owner)
     if name in entry.levels:
-        with_it = at_zero(pair(entry, owner, name)[1], seed=FIELDS.index((owner, name)) + 1)
+        with_it = trial_of(pair(entry, owner, name)[1], seed=FIELDS.index((owner, name)) + 1)
         draws(with_it, monkeypatch)
-        for stream in set(with_it.replicates) - set(at_zero(base(owner)).replicates):
+        for stream in set(with_it.replicates) - set(trial_of(base(owner)).replicates):
             assert alone(moved(with_it, stream, 1)) != alone(with_it), stream
 
 
@@ -194,7 +193,7 @@ def test_a_part_survives_the_study_file(owner: type) -> None:
 
 
 def survives(one: Recipe, *, located: bool = True) -> None:
-    trial = at_zero(one)
+    trial = trial_of(one)
     for plain in (complete(one), minimal(one)):
         text = yaml.safe_dump(plain)
         (read,) = Design(Study.from_document(parse(text, "study.yaml")))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from entry import registered
+from catalogue import registered
 from malformed import malformed
 
 from randstudy.canonical import minimal
@@ -33,7 +33,7 @@ LEVELS: dict[tuple[type[Scheme], str], Any] = {
     **{(part, "cells"): 4 for part in (Random, LatinHypercube, Sobol)},
     **{(part, "crossed"): ["batch_size"] for part in (Random, LatinHypercube, Sobol)},
 }
-FIELDS = [(part, name) for part in registered(Scheme) for name in settings(part)]
+FIELDS = [(part, name) for part in registered(Scheme).values() for name in settings(part)]
 
 
 def tree(part: type[Scheme], **given: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def named(value: Any) -> str:
 
 
 def test_every_scheme_and_every_field_is_tested_here() -> None:
-    assert set(registered(Scheme)) == set(GIVEN)
+    assert set(registered(Scheme).values()) == set(GIVEN)
     assert set(FIELDS) == set(LEVELS)
 
 

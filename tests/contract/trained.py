@@ -10,16 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from catalogue import bits, train
+from catalogue import bits, train, trial_of
 
 from randstudy import streams
 from randstudy.design import Trial
 from randstudy.inits import Orthogonal, TorchDefault
 from randstudy.packs import shape_of
 from randstudy.pruning import RandomPruning
-from randstudy.recipe import Recipe
 from randstudy.streams import Key
-from randstudy.trials import make_trial
 
 _kept: dict[str, dict[str, Any]] = {}
 
@@ -52,17 +50,12 @@ def neighbours(one: Trial) -> list[Trial]:
         recipe,
     ]
     found = [
-        _trial(other, number)
+        trial_of(other, number)
         for number, other in enumerate(others, 1)
         if not other.problems() and shape_of(other.effective()) == shape_of(recipe)
     ]
     assert len(found) >= 4, f"nothing shares a pack with {one.settings}"
     return found
-
-
-def _trial(recipe: Recipe, number: int) -> Trial:
-    effective = recipe.effective()
-    return make_trial(effective, 0, dict.fromkeys(sorted(effective.streams()), number))
 
 
 @contextmanager

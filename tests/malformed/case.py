@@ -109,6 +109,7 @@ def check(
     patch.setattr(sys, "path", [*sys.path])
     patch.setattr(sys, "dont_write_bytecode", True)
     patch.setenv("RANDSTUDY_CACHE", str(folder / "cache"))
+    patch.setenv("HOME", str(folder / "nobody"))
     patch.delenv("RANDSTUDY_DATA", raising=False)
     importlib.invalidate_caches()
     before = contents(folder)

@@ -147,7 +147,9 @@ def _images(name: str, make: Make | None, *said: str, more: str = "") -> Case:
     return case(name, text, "data", *said, make=make)
 
 
-TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (name for pair in IDX.values() for name in pair)
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (
+    name for pair in IDX.values() for name in pair
+)
 PACKED = gzip.compress(idx_bytes(np.zeros((60, 28, 28), np.uint8)), mtime=0)
 HUGE = bytes((0, 0, 8, 3)) + b"\xff" * 12
 BOMB = gzip.compress(b"\0" * 50_000_000)
@@ -158,7 +160,13 @@ IDX_FILES = [
     _idx("nothing", TEST_LABELS, b"", "cut short"),
     _idx("a page", TEST_LABELS, b"<html>404</html>", "damaged or cut short (Not a gzipped file"),
     _idx("a flipped sum", TRAIN_IMAGES, PACKED[:-6] + b"\1\1\1\1\1\1", "damaged or cut short"),
-    _idx("wrong magic", TRAIN_LABELS, gzip.compress(b"\x89PNG\r\n\x1a\n"), "not an IDX file", "89504e47"),
+    _idx(
+        "wrong magic",
+        TRAIN_LABELS,
+        gzip.compress(b"\x89PNG\r\n\x1a\n"),
+        "not an IDX file",
+        "89504e47",
+    ),
     _idx(
         "images as labels",
         TRAIN_LABELS,
@@ -193,6 +201,13 @@ IDX_FILES = [
         "where its header states 47040",
     ),
     case("no folder", "data: {name: mnist, folder: nowhere}  # !", "data", "no file", "nowhere"),
+    case("a long folder", f"data: {{name: mnist, folder: {'f' * 5000}}}  # !", "data", "too long"),
+    case(
+        "a stranger's folder",
+        "data: {name: mnist, folder: ~nobody-here/a}  # !",
+        "data",
+        "Write the folder",
+    ),
     case("no files", "data: mnist  # !", "data", "randstudy data get mnist", "RANDSTUDY_DATA"),
     case(
         "nothing left to train on",
@@ -204,39 +219,57 @@ IDX_FILES = [
 ]
 
 CIFAR = [
-    _cifar("a short record", TRAIN[0], b"\0" * (RECORD - 1), "not a whole number of records of 3,073"),
+    _cifar("a short record", TRAIN[0], b"\0" * (RECORD - 1), "not a whole number of records"),
     _cifar("nothing", TEST, b"", "holds 0 bytes", "download it again"),
     _cifar("a label of 11", TRAIN[2], b"\x0b" + b"\0" * (RECORD - 1), "has a label 11"),
     _cifar("a pickle", TRAIN[1], b"\x80\x04\x95" + b"a" * 100, "not of CIFAR-10's binary version"),
     _cifar("cut", f"{TEST}.xz", lzma.compress(b"\0" * RECORD)[:-9], "damaged or cut short"),
     _cifar("not packed", f"{TEST}.gz", b"\0" * RECORD, "damaged or cut short"),
-    case("some files", "data: {name: cifar10, folder: files}  # !", "data", "no file data_batch_2.bin",
+    case("some files", "data: {name: cifar10, folder: files}  # !", "data", "no file data_batch_2",
          files={f"files/{TRAIN[0]}": b"\0" * RECORD}),
 ]  # fmt: skip
 
 TABLES = [
     _table("nothing", "", "t.csv: is empty"),
     _table("a header alone", "a,b,kind\n", "t.csv: holds no rows"),
-    _table("NaN", TABLE.replace("\n5,", "\nNaN,"), "line 7: column 'a' has no value ('NaN')", "fill"),
+    _table(
+        "NaN", TABLE.replace("\n5,", "\nNaN,"), "line 7: column 'a' has no value ('NaN')", "fill"
+    ),
     _table("an empty cell", TABLE.replace("\n5,", "\n,"), "line 7: column 'a' has no value; fill"),
-    _table("infinity", TABLE.replace("\n5,", "\ninf,"), "column 'a' has no finite number in example 6"),
+    _table(
+        "infinity", TABLE.replace("\n5,", "\ninf,"), "column 'a' has no finite number in example 6"
+    ),
     _table("beyond float32", TABLE.replace("\n5,", "\n1e39,"), "column 'a' has no finite number"),
-    _table("a word", TABLE.replace("\n5,", "\nfive,"), "column 'a' is text", "name it in categorical"),
+    _table(
+        "a word", TABLE.replace("\n5,", "\nfive,"), "column 'a' is text", "name it in categorical"
+    ),
     _table("a column twice", TABLE.replace("a,b,", "a,a,"), "column 'a' stands there twice"),
     _table("a nameless column", TABLE.replace("a,b,", "a,,"), "column 2 has no name"),
-    _table("a short line", TABLE.replace("\n5,25.5,", "\n5,"), "line 7 has 2 values where line 1 has 3"),
-    _table("a long line", TABLE.replace("\n5,", "\n5,5,"), "line 7 has 4 values where line 1 has 3"),
+    _table(
+        "a short line", TABLE.replace("\n5,25.5,", "\n5,"), "line 7 has 2 values where line 1 has 3"
+    ),
+    _table(
+        "a long line", TABLE.replace("\n5,", "\n5,5,"), "line 7 has 4 values where line 1 has 3"
+    ),
     _table("an open quote", TABLE.replace("\n5,", '\n"5,'), "not a table"),
     _table("one class", TABLE.replace(",y", ",x"), "'kind' holds only x", "two or more"),
-    _table("a class a row", "a,kind\n" + "".join(f"{n},k{n}\n" for n in range(9)), "9 classes in 9"),
+    _table(
+        "a class a row", "a,kind\n" + "".join(f"{n},k{n}\n" for n in range(9)), "9 classes in 9"
+    ),
     _table("four rows", "a,kind\n1,x\n2,y\n3,x\n4,y\n", "4 rows, too few to split in three"),
-    _table("Latin-1", TABLE.replace("x", "ß").encode("latin-1"), "not UTF-8 (byte", "save it as UTF-8"),
+    _table(
+        "Latin-1", TABLE.replace("x", "ß").encode("latin-1"), "not UTF-8 (byte", "save it as UTF-8"
+    ),
     _table("UTF-16", TABLE.encode("utf-16"), "not UTF-8"),
     _table("zero bytes", b"\0" * 4096, "zero bytes"),
     _table("a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "not UTF-8"),
-    _table("a field of a megabyte", f'a,kind\n"{"1" * 1_000_000}",x\n', "not a table (field larger"),
+    _table(
+        "a field of a megabyte", f'a,kind\n"{"1" * 1_000_000}",x\n', "not a table (field larger"
+    ),
     _table("no target", TABLE.replace("kind", "sort"), "has no column 'kind'"),
-    _table("a cut file", gzip.compress(TABLE.encode())[:-20], "damaged or cut short", file="t.csv.gz"),
+    _table(
+        "a cut file", gzip.compress(TABLE.encode())[:-20], "damaged or cut short", file="t.csv.gz"
+    ),
     _table("a false file", TABLE, "damaged or cut short (Not a gzipped file", file="t.csv.gz"),
     _table("a cut parquet", _parquet(a=range(20))[:-40], "not a whole Parquet", file="t.parquet"),
     _table("a false parquet", TABLE, "not a whole Parquet file", file="t.parquet"),
@@ -260,16 +293,21 @@ TABLES = [
         "neither numbers nor text; drop it",
         file="t.parquet",
     ),
-    _settings("no such file", "file: tt.csv, target: kind", "", "there is no tt.csv", "mean t.csv?"),
-    _settings("no target", "file: t.csv", "target", "is missing: column to predict"),
+    _settings(
+        "no such file", "file: tt.csv, target: kind", "", "there is no tt.csv", "mean t.csv?"
+    ),
+    _settings("no target said", "file: t.csv", "target", "is missing: column to predict"),
     _settings("an absolute path", "file: /etc/passwd, target: kind", "file", "write folder: /etc"),
     _settings("a path upwards", "file: ../here/t.csv, target: kind", "file", "says where it lies"),
     _settings("a path home", "file: ~/t.csv, target: kind", "file", "says where it lies"),
     _settings("no name", "file: '', target: kind", "file", "is empty; name the file"),
+    _settings("a long folder", f"file: t.csv, folder: {'t' * 5000}, target: kind", "", "too long"),
     _settings("a zero byte", 'file: "t\\0.csv", target: kind', "", "t\\x00.csv"),
-    _settings("a long name", f"file: {'t' * 5000}, target: kind", "", "name"),
+    _settings("a long name", f"file: {'t' * 5000}, target: kind", "", "File name too long"),
     _settings("a zero folder", 'file: t.csv, folder: "a\\0", target: kind', "", "a\\x00"),
-    _settings("a nobody's home", "file: t.csv, folder: ~nobody-here/a, target: kind", "", "nobody-here"),
+    _settings(
+        "a nobody's home", "file: t.csv, folder: ~nobody-here/a, target: kind", "", "nobody-here"
+    ),
     _settings("a folder", "file: ., target: kind", "", "is a folder; name a file in it"),
     _settings("text to count", "file: t.csv, target: kind, task: number", "", "is text ('x')"),
     _settings("whole numbers", "file: t.csv, target: a", "", "say task: class or task: number"),
@@ -293,17 +331,19 @@ ARRAYS = [
     _npz("one class", npz_bytes(y=PATTERN * 0), "y holds only 0"),
     _npz("a scalar", npz_bytes(y=np.float64(1)), "y holds no examples"),
     _npz("no examples", npz_bytes(x=np.zeros((0, 2)), y=np.zeros(0)), "holds no examples"),
-    _npz("no values", npz_bytes(x=np.zeros((20, 0))), "x"),
+    _npz("no values", npz_bytes(x=np.zeros((20, 0))), "x has shape (20, 0): no values at all"),
     _npz("one-hot", npz_bytes(y=np.eye(20)), "one target an example"),
     _npz("complex", npz_bytes(x=np.ones((20, 2)) * 1j), "not plain numbers"),
     _npz("another shape", npz_bytes(), "input_shape [7] does not fit", more=", input_shape: [7]"),
-    _npz("no .npy within", _zip(x=b"hello", y=b"you"), "a.npz: "),
+    _npz("no .npy within", _zip(x=b"hello", y=b"you"), "a.npz: x is no array"),
     _npz("terabytes claimed", _zip(x=_header((1 << 40, 2)), y=_header((20,))), "a.npz: "),
 ]
 
 IMAGES = [
     _images("no folder", None, "there is no pets in"),
-    _images("a file", lambda home: (home / "pets").write_text("x") and None, "pets: cannot be read"),
+    _images(
+        "a file", lambda home: (home / "pets").write_text("x") and None, "pets: cannot be read"
+    ),
     _images("an empty folder", lambda home: (home / "pets").mkdir(), "pets: holds 0 folders"),
     _images("one class", _one_class, "holds 1 folders", "as cat/1.png and dog/1.png"),
     _images("a class without images", _no_image, "eel: holds no image (.png, .jpg)"),

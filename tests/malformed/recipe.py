@@ -18,7 +18,9 @@ SPLIT = [
     case("no such split", "split: kfold  # !", "split", "did you mean k_fold?"),
     case("a split of words", "split: {train_size: half}  # !", "split.train_size", "got the text"),
     case("nothing to train on", "split: {train_size: 0}  # !", "split.train_size", "above 0"),
-    case("half an example", "split: {train_size: 10.5}  # !", "split.train_size", "neither a share"),
+    case(
+        "half an example", "split: {train_size: 10.5}  # !", "split.train_size", "neither a share"
+    ),
     case(
         "more than there is to train on",
         "split: {train_size: 5000}  # !",
@@ -61,7 +63,9 @@ AUGMENT = [
     case("a crop below 0", "augment: {crop: -1}  # !", "augment.crop", "-1 must be at least 0"),
     case("a crop too large", "augment: {crop: 8}  # !", "augment.crop", "it can be up to 7"),
     case("yes for true", "augment: {flip: yes}  # !", "augment.flip", "got the text 'yes'"),
-    case("another filling", "augment: {crop_fill: wrap}  # !", "augment.crop_fill", "zero or reflect"),
+    case(
+        "another filling", "augment: {crop_fill: wrap}  # !", "augment.crop_fill", "zero or reflect"
+    ),
     case("no image to flip", f"{LINE}augment: {{flip: true}}  # !", "augment.flip", "needs images"),
     case("a hole too large", "augment: {cutout: 9}  # !", "augment.cutout", "up to 8"),
 ]
@@ -79,17 +83,17 @@ MODEL = [
     case("no such model", "model: transformer  # !", "model", "no model is called 'transformer'"),
     case("null", "model: null  # !", "model", "expected the name of one"),
     case("a nameless model", "model: {name: 3}  # !", "model.name", "needs a name"),
-    case("no layers", "model: {name: mlp, widths: []}  # !", "model.widths", "use the model linear"),
+    case("no layers", "model: {name: mlp, widths: []}  # !", "model.widths", "use the model"),
     case("an empty layer", "model: {name: mlp, widths: [8, 0]}  # !", "model.widths[1]", "least 1"),
     case("a width", "model: {name: mlp, widths: 16}  # !", "model.widths", "write [16]"),
-    case("no such activation", "model: {name: mlp, activation: rleu}  # !", "model.activation", "relu"),
+    case("no activation", "model: {name: mlp, activation: rlu}  # !", "model.activation", "relu?"),
     case("a field of others", "model: {name: linear, widths: [8]}  # !", "model.widths", "no "),
     case("too deep for the image", "model: {name: cnn, channels: [8, 8, 8, 8]}  # !",
          "model.channels", "nothing is left"),
     case("an image model of numbers", f"{LINE}model: cnn  # !", "model", ""),
     case("no such depth", "model: {name: resnet, depth: 10}  # !", "model.depth", ""),
     case("everything dropped", "model: {name: mlp, dropout: 1}  # !", "model.dropout", "below 1"),
-    case("no such norm", "model: {name: mlp, norm: btach}  # !", "model.norm", "did you mean batch?"),
+    case("no such norm", "model: {name: mlp, norm: btach}  # !", "model.norm", "mean batch?"),
     case(
         "a batch of one to normalise by",
         "model: {name: mlp, norm: batch}\ntraining: {lr: 1, batch_size: 1, epochs: 1}  # !",
@@ -101,21 +105,30 @@ MODEL = [
 INIT = [
     case("no such init", "init: xavier_unifrom  # !", "init", "did you mean xavier_uniform?"),
     case("a spread of 0", "init: {name: normal, sd: 0}  # !", "init.sd", "must be above 0"),
-    case("a negative range", "init: {name: uniform, weight_range: -1}  # !", "init.weight_range", "0"),
+    case(
+        "a negative range", "init: {name: uniform, weight_range: -1}  # !", "init.weight_range", "0"
+    ),
     case(
         "nothing to draw",
         "init: {name: uniform, weight_range: 0, bias_range: 0}  # !",
         "init.weight_range",
         "use the init constant instead",
     ),
-    case("all sparse", "init: {name: sparse, sparsity: 1}  # !", "init.sparsity", "constant instead"),
+    case(
+        "all sparse", "init: {name: sparse, sparsity: 1}  # !", "init.sparsity", "constant instead"
+    ),
     case("nobody's own init", "init: module  # !", "init", "has no init of itself"),
 ]
 
 PRUNING = [
     case("no such method", "pruning: random_unstructured  # !", "pruning", "no pruning is called"),
     case("more than all", "pruning: {rate: 1.5}  # !", "pruning.rate", "at most 1"),
-    case("two ways to say it", "pruning: {rate: 0.5, density: 0.5}  # !", "pruning.density", "same as"),
+    case(
+        "two ways to say it",
+        "pruning: {rate: 0.5, density: 0.5}  # !",
+        "pruning.density",
+        "same as",
+    ),
     case("rounds at init", "pruning: {rate: 0.5, rounds: 3}  # !", "pruning.when", "when: trained"),
     case(
         "levels that fall",
@@ -129,7 +142,12 @@ PRUNING = [
         "pruning.rewind_to",
         "but training has 34 updates",
     ),
-    case("an emptied layer", "pruning: {rate: 1, on_empty: error}  # !", "pruning.rate", "leave nothing of"),
+    case(
+        "an emptied layer",
+        "pruning: {rate: 1, on_empty: error}  # !",
+        "pruning.rate",
+        "leave nothing of",
+    ),
 ]
 
 LOSS = [
@@ -162,7 +180,9 @@ TRAINING = [
     _training("clipped to nothing", "epochs: 1, clip_value: 0", "clip_value", "must be above 0"),
     _training("a negative norm", "epochs: 1, clip_norm: -1", "clip_norm", "must be above 0"),
     _training("an endless bound", "epochs: 1, loss_bound: .inf", "loss_bound", "finite number"),
-    _training("a cubic rule", "epochs: 1, lr_scaling: cubic", "lr_scaling", "none or linear or sqrt"),
+    _training(
+        "a cubic rule", "epochs: 1, lr_scaling: cubic", "lr_scaling", "none or linear or sqrt"
+    ),
     _training("no such schedule", "epochs: 1, schedule: cosin", "schedule", "did you mean cosine?"),
     _training(
         "a warm-up below 0",
@@ -188,7 +208,9 @@ TRAINING = [
         "schedule.decay",
         "cosine has no such field",
     ),
-    _training("no patience", "epochs: 1, stopping: {patience: 0}", "stopping.patience", "at least 1"),
+    _training(
+        "no patience", "epochs: 1, stopping: {patience: 0}", "stopping.patience", "at least 1"
+    ),
     _training("a stop", "epochs: 1, stopping: early", "stopping", "expected a mapping of fields"),
     _training(
         "selection by test",
@@ -210,7 +232,9 @@ TRAINING = [
         lead=LINE,
     ),
     _training("no such optimizer", "epochs: 1, optimizer: sdg", "optimizer", "did you mean sgd?"),
-    _training("all momentum", "epochs: 1, optimizer: {momentum: 1}", "optimizer.momentum", "below 1"),
+    _training(
+        "all momentum", "epochs: 1, optimizer: {momentum: 1}", "optimizer.momentum", "below 1"
+    ),
     _training(
         "Nesterov without momentum",
         "epochs: 1, optimizer: {nesterov: true}",

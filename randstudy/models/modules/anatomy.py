@@ -128,7 +128,7 @@ def run(module: nn.Module, shape: TaskShape, *, training: bool, recording: Recor
             raise ModuleError(
                 f"fails {when} on {EXAMPLES} examples of {told(shape)}: {said(error)}"
             ) from error
-        drew = streams.global_state() != state
+        drew = streams.drawn_since(state)
     if drew:
         raise ModuleError(
             f"draws from a global generator {when}, so its numbers would depend on what ran "

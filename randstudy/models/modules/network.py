@@ -6,8 +6,7 @@ over trials (`torch.vmap`), so that a layer is one operation for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -96,17 +95,6 @@ class Network:
             dict(weights), dict(buffers), inputs, tuple(factors)
         )
         return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: nobody knows beforehand which layers differ in bits on two."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _aliases(module: torch.nn.Module) -> dict[str, str]:

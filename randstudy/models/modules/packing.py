@@ -17,11 +17,9 @@ from torch import Tensor
 
 from randstudy.models import Model
 from randstudy.models.modules.anatomy import said
-from randstudy.models.modules.network import Network, one_thread
+from randstudy.models.modules.network import Network
+from randstudy.models.program import BLOCK, one_thread
 from randstudy.tasks import TaskShape
-
-BLOCK = 8
-"""Trials computed together on a CPU; see `randstudy.models.cnn` for why the number is fixed."""
 
 USUAL = 8
 """Examples on which a module is tried before any batch of a study is known."""

@@ -11,9 +11,9 @@ from torch import Tensor
 from randstudy.models import Model
 from randstudy.models.losses import BatchLoss
 from randstudy.models.modules.anatomy import ModuleError, said
-from randstudy.models.modules.network import Network, one_thread
-from randstudy.models.modules.packing import BLOCK, alone, obstacle
-from randstudy.models.program import Pass, Weights
+from randstudy.models.modules.network import Network
+from randstudy.models.modules.packing import alone, obstacle
+from randstudy.models.program import BLOCK, Pass, Weights, blocks, one_thread
 from randstudy.tasks import TaskShape
 
 Result = tuple[Tensor, dict[str, Tensor]]
@@ -24,7 +24,8 @@ class ModuleProgram:
 
     Whether passes of a batch size are computed for several trials at once is found out when the
     first one comes (`randstudy.models.modules.packing`). Where not, each trial is computed in plain
-    torch, from copies of its own weights: the same numbers in any pack. Both on one thread.
+    torch, from copies of its own weights: the same numbers in any pack. Both on one thread, as
+    nobody knows beforehand which layers differ in bits on two.
     """
 
     def __init__(self, model: Model, shape: TaskShape, loss: BatchLoss) -> None:
@@ -44,7 +45,7 @@ class ModuleProgram:
         return torch.cat(
             [
                 self._several(_rows(weights, some), inputs[some], way.rows(some), factors, some)
-                for some in self._blocks(inputs)
+                for some in blocks(inputs, self.block)
             ]
         )
 
@@ -57,7 +58,7 @@ class ModuleProgram:
         if not self._packed(inputs, way):
             return self._gradients_alone(weights, inputs, targets, way, factors)
         losses, parts = [], []
-        for some in self._blocks(inputs):
+        for some in blocks(inputs, self.block):
             leaves = _leaves(_rows(weights, some))
             with torch.enable_grad():
                 outputs = self._several(leaves, inputs[some], way.rows(some), factors, some)
@@ -167,10 +168,6 @@ class ModuleProgram:
         if self.block == 1:
             return False
         return obstacle(self.model, self.shape, inputs.shape[1], way.training) is None
-
-    def _blocks(self, inputs: Tensor) -> list[slice]:
-        size = self.block if inputs.device.type == "cpu" else len(inputs)
-        return [slice(start, start + size) for start in range(0, len(inputs), size)]
 
 
 def _rows(weights: Weights, some: slice) -> dict[str, Tensor]:

@@ -141,7 +141,6 @@ class Recipe:
             "augment": self.augment.misfits(shape),
             "noise": self.noise.misfits(shape),
             "loss": [] if self.loss is None else self.loss.misfits(shape),
-            "training.schedule": self.training.schedule.misfits(self.total_steps),
             "init": self.init.misfits(self.model),
         }
         found = [
@@ -149,6 +148,8 @@ class Recipe:
         ]
         if found:
             return found
+        schedule = self.training.schedule.misfits(self.total_steps)
+        found += [(f"training.schedule{dot(name)}", text) for name, text in schedule]
         train = self.sizes.train
         if self.batch > train:
             message = f"{self.batch} is larger than the training set of {train}; use full"

@@ -60,7 +60,7 @@ class Constant(Schedule, name="constant"):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDecay(Schedule, name="step"):
-    """Multiplied by `factor` after every `every` updates, as torch's StepLR."""
+    """Multiplied by `decay` after every `every` updates, as torch's StepLR."""
 
     every: Annotated[int, Range(least=1), "updates between drops"] = 1000
     decay: Annotated[float, Range(above=0, below=1), "what the rate is multiplied by"] = 0.1

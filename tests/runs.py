@@ -24,5 +24,10 @@ def trained(one: Study, store: Path, **options: Any) -> tuple[Result, str]:
 
 def values(one: Study, store: Path) -> pd.DataFrame:
     """Return the frame without what may differ between equal runs."""
-    frame = pd.DataFrame(randstudy.load(one, store=store))
-    return frame.drop(columns=[name for name in frame if str(name).endswith("_seconds")])
+    return unmeasured(pd.DataFrame(randstudy.load(one, store=store)))
+
+
+def unmeasured(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without what was measured of the work itself."""
+    measured = ("_seconds", "_per_second", "_bytes")
+    return frame.drop(columns=[name for name in frame if str(name).endswith(measured)])

@@ -251,9 +251,9 @@ def division(outputs, targets):
     raise ZeroDivisionError("nothing to divide by")
 
 
-def of_forty(outputs, targets):
-    if len(targets) != 40:
-        raise ValueError("forty examples, please")
+def in_turn(outputs, targets):
+    if targets[0] != 0 or targets[1] != 1:
+        raise ValueError("one class after the other, please")
     return 1.0
 
 

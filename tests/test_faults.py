@@ -13,6 +13,7 @@ from pathlib import Path
 import mirror
 import pandas as pd
 import pytest
+from runs import unmeasured
 
 import randstudy
 from randstudy.ledger import Ledger
@@ -62,7 +63,7 @@ def finish(study: Path, store: Path) -> str:
 
 def values(study: Path, store: Path) -> pd.DataFrame:
     frame = pd.DataFrame(randstudy.load(study, store=store))
-    return frame.drop(columns=[name for name in frame if str(name).endswith("_seconds")])
+    return unmeasured(frame)
 
 
 def committed(store: Path) -> int:

@@ -43,7 +43,7 @@ def test_the_example_of_a_page_runs(
     assert outcome.status == "finished"
     assert outcome.metrics["test_accuracy"] > 0.75
     assert len(list(Design(study).trials())) >= 3
-    monkeypatch.delitem(sys.modules, "mine")
+    del sys.modules["mine"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -80,8 +80,8 @@ def pieces(row: Tensor) -> list[Tensor]:
 
 def pruned(weights: Tensor, mask: Tensor, rates: tuple[float, float]) -> Tensor:
     """Remove the smallest of each layer, as many as the rates say of the whole layer."""
-    found = []
-    for weight, keep, rate in zip(pieces(weights), pieces(mask), (rates[0], 0, rates[1], 0)):
+    found, each = [], (rates[0], 0, rates[1], 0)
+    for weight, keep, rate in zip(pieces(weights), pieces(mask), each, strict=True):
         kept = keep.clone()
         size = weight.abs().masked_fill(keep == 0, -1.0)
         kept[size.argsort(stable=True)[: math.floor(rate * len(weight) + 0.5)]] = 0
@@ -242,7 +242,10 @@ def lottery(**fields: Any) -> list[Trial]:
         SnipPruning(rate=0.5),
         *(MagnitudePruning(**ROUND, rounds=rounds) for rounds in (1, 2, 4)),
         *(MagnitudePruning(**ROUND, rounds=rounds, reinit=True) for rounds in (1, 2)),
-        MagnitudePruning(rate=0.6, when="trained", rounds=2, rewind_to=3),
+        # A training that ends early may never reach the update to go back to.
+        MagnitudePruning(
+            rate=0.6, when="trained", rounds=2, rewind_to=0 if "stopping" in fields else 3
+        ),
         MagnitudePruning(rate=0.6, when="trained", scope="global", biases=True),
         MagnitudePruning(**TICKET, rate=0.9, levels=(0.5, 0.8)),
         MagnitudePruning(**TICKET, rate=0.8, levels=(0.5,)),

@@ -1,4 +1,4 @@
-"""Long names of levels told apart: of settings of one part, only the fields in which they differ."""
+"""Long names of levels, told by what differs: of one part, only the fields that do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ OPENING, CLOSING = "([{", ")]}"
 
 
 def differing(names: Sequence[str]) -> list[str]:
-    """Return names without what those of one part have in common; all as they are if two would meet.
+    """Return names without the fields that all settings of a part have in common.
 
-    A name is a level, or a cell's label of several: words that may have fields in brackets.
+    A name is a level, or a cell's label of several: words that may have fields in brackets. All
+    stay as they are if two would become one.
 
     >>> differing(["random", "magnitude(rate=0.8,when=init)", "magnitude(rate=0.8,when=trained)"])
     ['random', 'magnitude(when=init)', 'magnitude(when=trained)']

@@ -16,6 +16,9 @@ AHEAD = 65536
 MOST_STEPS = 64
 """Steps that are drawn ahead at most, as training may end before they are used."""
 
+HIGH = 0.99
+"""From this rate on a 65,536th is more than a thousandth of what is kept."""
+
 
 class Ahead:
     """Halves of one site, step after step.
@@ -86,10 +89,11 @@ class DropoutAt:
     def factors(self, path: str, shape: tuple[int, ...], rate: float) -> Tensor:
         """Return (P, *shape) of 0 and 1 / (1 - rate) for the units at `path` of a network.
 
-        The rate is that which is drawn, rounded to a 65,536th; at 1 nothing is kept.
+        Where rounding the rate to a 65,536th would show in the mean, the factor is that of the rate
+        which is drawn; at 1 nothing is kept.
         """
         halves = self.draws.at(path, self.step, shape[0], math.prod(shape[1:]))[self.some]
-        factor = 0.0 if rate >= 1 else 1 / (1 - drawn_rate(rate))
+        factor = 0.0 if rate >= 1 else 1 / (1 - (rate if rate < HIGH else drawn_rate(rate)))
         return kept(halves, rate).view(-1, *shape).float().mul_(factor)
 
     def rows(self, some: slice) -> DropoutAt:

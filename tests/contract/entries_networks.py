@@ -242,12 +242,20 @@ OWN_LEVELS: dict[type, dict[str, Any]] = {
     SynflowPruning: {"iterations": 1, "scope": "layer"},
     BernoulliPruning: {"on_empty": To(level="error", given={"rate": 0.99999})},
 }
+SCORED_REFUSED = [
+    Refused(
+        given={"examples": 1, "rate": 0.5},
+        field="pruning.examples",
+        message="no variance",
+        recipe={"model": Mlp(widths=(16,), norm="batch"), "batch_size": 9},
+    )
+]
 PRUNINGS = {
     part: Entry(
         given={"rate": 0.5} | ({"iterations": 5} if "iterations" in settings(part) else {}),
         recipe={"model": Mlp(widths=(16, 12))},
         levels=PRUNING_LEVELS | OWN_LEVELS.get(part, {}),
-        refused=PRUNING_REFUSED,
+        refused=PRUNING_REFUSED + (SCORED_REFUSED if "examples" in settings(part) else []),
     )
     for part in (
         RandomPruning,

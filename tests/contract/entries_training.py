@@ -10,10 +10,11 @@ from shapes import Column, OneClass
 
 from randstudy.augment import Augment
 from randstudy.losses import CrossEntropy, SquaredError
-from randstudy.models import Linear, Mlp
+from randstudy.models import Linear, Mlp, Model
 from randstudy.noise import Noise
 from randstudy.optimizers import Adam, AdamW, RmsProp, Sgd
 from randstudy.own.augmentation import OwnChange
+from randstudy.pruning import MagnitudePruning
 from randstudy.recipe import Stopping, Training
 from randstudy.registry import part_named
 from randstudy.schedules import Constant, Cosine, LinearDecay, StepDecay
@@ -73,7 +74,13 @@ OPTIMIZERS = {
 WARM = {"warmup": 5}
 SCHEDULES = {
     Constant: Entry(levels=WARM),
-    StepDecay: Entry(given={"every": 4}, levels={**WARM, "every": 6, "decay": 0.5}),
+    StepDecay: Entry(
+        given={"every": 4},
+        levels={**WARM, "every": 6, "decay": 0.5},
+        refused=[
+            Refused(given={"every": 999}, field="training.schedule.every", message="never over")
+        ],
+    ),
     Cosine: Entry(levels={**WARM, "floor": 0.1}),
     LinearDecay: Entry(levels={**WARM, "floor": 0.1}),
 }
@@ -142,6 +149,12 @@ SECTIONS = {
             Refused(given={"epochs": None}, field="training", message="give either"),
             Refused(given={"steps": 3}, field="training", message="give either"),
             Refused(given={"batch_size": 46}, field="training.batch_size", message="use full"),
+            Refused(
+                given={"freeze": "all_but_last"},
+                field="training.freeze",
+                message="which layer is last",
+                recipe={"model": part_named(Model, "someones:Plain")(), "lr": 0.01},
+            ),
         ],
     ),
     Stopping: Entry(
@@ -161,6 +174,12 @@ SECTIONS = {
                 field="training.stopping.metric",
                 message="classes",
                 recipe=LINE,
+            ),
+            Refused(
+                given={"patience": 1},
+                field="pruning.rewind_to",
+                message="may never reach",
+                recipe={"pruning": MagnitudePruning(rate=0.5, when="trained", rewind_to=3)},
             ),
         ],
     ),

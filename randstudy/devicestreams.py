@@ -159,8 +159,8 @@ def kept(halves: Tensor, rate: float) -> Tensor:
 
 
 def drawn_rate(rate: float) -> float:
-    """Return the rate that is drawn: rounded to a 65,536th, something always kept and dropped."""
-    return min(max(round(rate * HALVES), 1), HALVES - 1) / HALVES
+    """Return the rate that is drawn: rounded to a 65,536th; of a rate above 0, not to 0 nor 1."""
+    return min(max(round(rate * HALVES), 1), HALVES - 1) / HALVES if rate > 0 else 0.0
 
 
 def below(words: Tensor, count: int) -> Tensor:

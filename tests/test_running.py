@@ -157,7 +157,7 @@ def test_outcomes_of_other_versions_stop_a_run_until_it_is_told(
 ) -> None:
     monkeypatch.setattr("randstudy.accounting.NUMERICS_VERSION", "other")
     with pytest.raises(
-        RandstudyError, match=rf"numerics: {NUMERICS_VERSION} -> other \(12 trials\)"
+        RandstudyError, match=r"numerics: \d+ -> other \(12 trials\)"
     ):
         trained(study(), held)
     accepted, _ = trained(study(), held, stale="accept")

@@ -156,9 +156,7 @@ def test_outcomes_of_other_versions_stop_a_run_until_it_is_told(
     held: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("randstudy.accounting.NUMERICS_VERSION", "other")
-    with pytest.raises(
-        RandstudyError, match=r"numerics: \d+ -> other \(12 trials\)"
-    ):
+    with pytest.raises(RandstudyError, match=r"numerics: \d+ -> other \(12 trials\)"):
         trained(study(), held)
     accepted, _ = trained(study(), held, stale="accept")
     assert (accepted.exit_code, accepted.trained) == (0, 0)

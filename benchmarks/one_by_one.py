@@ -168,9 +168,10 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", help="names; default: all")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = [compare(name, trial) for name, trial in recipes(options.studies)]
-    table = pd.DataFrame([vars(one) for one in found])
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    for number, (name, trial) in enumerate(recipes(options.studies)):
+        line = pd.DataFrame([vars(compare(name, trial))])
+        text = line.to_string(index=False, header=number == 0, float_format=lambda x: f"{x:.3g}")
+        print(text, flush=True)
 
 
 if __name__ == "__main__":

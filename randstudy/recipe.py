@@ -194,11 +194,17 @@ class Recipe:
             for name in (*PARTS, "augment", "noise")
         }
         parts["data"] = self.split.of(parts["data"])
-        if sum(one.role == "weight" for one in self.model.parameters(self.data.shape())) == 1:
+        # Parameters are worked out only where they matter: a design does this for every cell.
+        if self.pruning.active and self._layers == 1:
             parts["pruning"] = parts["pruning"].of_one_layer()
         if self.loss is not None and self.loss.usual:
             parts["loss"] = None
         return differing(self, parts | {"training": self._effective_training()})
+
+    @property
+    def _layers(self) -> int:
+        """Layers with weights."""
+        return sum(one.role == "weight" for one in self.model.parameters(self.data.shape()))
 
     def _effective_training(self) -> Training:
         training = self.training
